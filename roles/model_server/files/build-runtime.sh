@@ -1,0 +1,32 @@
+#!/bin/bash
+# Builds a runtime environment from hash-locked wheels, tries it, and only then gives it its name.
+# It knows where wheels may come from; it does not know which packages there are (the lock does) nor what is served.
+# Usage: build-runtime.sh PYTHON HOME TARGET WHEELHOUSE   (WHEELHOUSE: "" = pip's index, a folder, or file://a.tar)
+set -euo pipefail
+python=$1 home=$2 target=$3 wheelhouse=$4
+need_mib=700
+
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
+  { echo "model_server_python: $python is $("$python" -V), the runtime needs Python 3.11 to 3.13" >&2; exit 1; }
+free_mib=$(df --output=avail -m "$home" | tail -n 1)
+((free_mib >= need_mib)) || { echo "$home has $free_mib MiB free, building the runtime needs $need_mib MiB" >&2; exit 1; }
+
+# A killed run leaves its folder behind; the next one starts anew.
+partial=$target.partial
+rm -rf "$partial"
+mkdir "$partial"
+trap 'rm -rf "$partial"' EXIT
+source=()
+case $wheelhouse in
+  "") ;;
+  file://*) mkdir "$partial/wheels"; tar -xf "${wheelhouse#file://}" -C "$partial/wheels"; source=(--no-index --find-links "$partial/wheels") ;;
+  *) source=(--no-index --find-links "$wheelhouse") ;;
+esac
+
+# pip runs from the wheel that python3-venv brings and stays out of the environment; nothing is compiled but what the trial imports.
+"$python" -m venv --without-pip "$partial"
+PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) "$partial/bin/python" -m pip --quiet --no-cache-dir --disable-pip-version-check \
+  install --no-compile --no-deps --only-binary :all: --require-hashes "${source[@]}" --requirement "$home/requirements-onnx.txt"
+rm -rf "$partial/wheels"
+PYTHONPATH=$home "$partial/bin/python" -W ignore "$home/try_runtime.py"
+mv -T "$partial" "$target"
