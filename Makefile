@@ -46,4 +46,4 @@ lock: bootstrap ## compile requirements/*.in to hash-locked *.txt
 	  no_deps=; [ $$name = collections ] && no_deps=--no-deps; \
 	  ../.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$no_deps $$name.in -o $$name.txt; done
 	@cd requirements && ../.venv/bin/uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes \
-	  --no-emit-index-url --no-header serving.in -o ../roles/model_server/files/requirements-onnx.txt
+	  --no-emit-index-url --no-header --no-annotate --override serving-overrides.txt serving.in -o ../roles/model_server/files/requirements-onnx.txt
