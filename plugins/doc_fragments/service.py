@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What all list modules share in their documentation: connection, state, results. Knows no product but its environment prefix."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Connection and list options."""
+
+    DOCUMENTATION = r"""
+options:
+  username:
+    description: User to connect as.
+    type: str
+  password:
+    description: Password of O(username).
+    type: str
+  ca_path:
+    description: File or folder of PEM certificates to trust instead of the system's.
+    type: path
+  validate_certs:
+    description: Whether to check the server's certificate.
+    type: bool
+    default: true
+  client_cert:
+    description: PEM file with the client's certificate.
+    type: path
+  client_key:
+    description: PEM file with the key of O(client_cert), if it is not in that file.
+    type: path
+  timeout:
+    description: Seconds to wait for a connection and for the next bytes of an answer.
+    type: int
+    default: 60
+  retries:
+    description: Further tries of a read after status 429, 502, 503, 504 or a lost connection. Writes are never repeated.
+    type: int
+    default: 4
+  proxy:
+    description: URL of an HTTP proxy. Without it the usual environment variables count.
+    type: str
+  on_error:
+    description:
+      - What to do after the server refused one item. V(stop) skips the rest, V(continue) goes on. The task fails either way.
+      - Mistakes that can be seen before anything is written always stop the task before anything is written.
+    type: str
+    choices: [stop, continue]
+    default: stop
+  assume_empty:
+    description:
+      - In check mode, take a refused connection for a server that is not installed yet, and plan against nothing there, with a warning.
+      - Without check mode a refused connection is always an error.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Can run in check mode and tell what would change; no request that could write is sent.
+    support: full
+  diff_mode:
+    description: Shows per object the options that change, secrets masked.
+    support: full
+"""
