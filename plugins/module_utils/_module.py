@@ -99,7 +99,7 @@ def _run(module, product, resource) -> dict:
     current, there = _read(module, resource, client, wanted)
     actions = plan(resource, wanted or (), current, state=params["state"], purge=params.get("purge", False), user=params["username"],
                    send_secrets=_send_secrets(params.get("update_secret"), resource, client, wanted, current))
-    missing = missing_references(transport if there else None, resource, actions, current)
+    missing = missing_references(transport, resource, actions, current) if there else []
     if missing and not module.check_mode:
         raise MlopsError("; ".join(missing))
     for line in missing:

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
 from ansible_collections.mlops.onprem.plugins.module_utils._module import Product
-from ansible_collections.mlops.onprem.plugins.module_utils._resource import Option, Reference, Request, Resource, read_json
+from ansible_collections.mlops.onprem.plugins.module_utils._resource import MASK, Option, Reference, Request, Resource, read_json
+from ansible_collections.mlops.onprem.plugins.module_utils._transport import basic
 
 API = "/service/rest/v1"
 INTERNAL = "/service/rest/internal"
@@ -87,9 +86,15 @@ AUTH = "httpClient.authentication"
 
 
 def _read_repositories(transport, wanted):
-    """The routing rule is read under one name and, before 3.9x, written under another; sent back as read it would be lost."""
-    return [repository | {"routingRule": repository.get("routingRuleName")} if repository["type"] == "proxy" else repository
-            for repository in _listing(f"{API}/repositorySettings")(transport, wanted)]
+    """The list, with two oddities made plain: a routing rule is read under another name than it is written (sent back as read it would be
+    lost), and of an apt repository's signing the key is always there, but shown only when there is a passphrase, which is never shown."""
+    repositories = _listing(f"{API}/repositorySettings")(transport, wanted)
+    for repository in repositories:
+        if repository["type"] == "proxy":
+            repository["routingRule"] = repository.get("routingRuleName")
+        elif repository["format"] == "apt":
+            repository["aptSigning"] = {"passphrase": MASK} if repository.get("aptSigning") else {}
+    return repositories
 
 
 def _repository_requests(verb, values, body):
@@ -150,7 +155,7 @@ REPOSITORIES = Resource(
         Option("apt_distribution", "apt.distribution", required=True, only=NOT_GROUP | {"format": ("apt",)}),
         Option("apt_flat", "apt.flat", type="bool", initial=False, only=PROXY | {"format": ("apt",)}),
         Option("signing_keypair", "{format}Signing.keypair", secret=True, only=SIGNED, carried="{format}Signing"),
-        Option("signing_passphrase", "{format}Signing.passphrase", secret=True, only=SIGNED),
+        Option("signing_passphrase", "{format}Signing.passphrase", secret=True, only=SIGNED, carried="{format}Signing.passphrase"),
         Option("http_port", "{format}.httpPort", type="int", none=0, only=IMAGES),
         Option("https_port", "{format}.httpsPort", type="int", none=0, only=IMAGES),
         Option("subdomain", "{format}.subdomain", only=IMAGES),
@@ -239,13 +244,17 @@ ROLES = Resource(
 )
 
 
+LOGS_IN = ("active", "changepassword")
+
+
 def _login_works(transport, item, have) -> bool:
-    """Whether the wanted password is the user's: one request in the user's name. A user who cannot log in cannot be asked: taken as right."""
-    if item.get("password") is None or have["status"] not in ("active", "changepassword"):
+    """Whether the wanted password is the user's: one request in the user's name. Of a user who cannot log in it is taken as right until that changes."""
+    if item.get("password") is None:
         return True
-    login = b64encode(f"{item['user_id']}:{item['password']}".encode()).decode()
+    if have["status"] not in LOGS_IN:
+        return item.get("status") not in LOGS_IN
     try:
-        transport.request("GET", f"{API}/status", headers={"Authorization": f"Basic {login}"})
+        transport.request("GET", f"{API}/status", headers={"Authorization": basic(item["user_id"], item["password"])})
     except ServiceError as error:
         if error.status != 401:
             raise

@@ -39,7 +39,7 @@ def plan(resource: Resource, wanted: Sequence[Mapping], current: Sequence[Mappin
             raise MlopsError(f"{resource.items}: {resource.name(item[resource.key])} is given twice; give each {resource.key} once")
         items[item[resource.key]] = {name: value for name, value in item.items() if value is not None}
     if purge and not items:
-        raise MlopsError(f"purge: with an empty {resource.items} it would delete everything; give the list of what is to stay")
+        raise MlopsError(f"purge: with an empty list of {resource.items} it would delete everything; give the list of what is to stay")
     key_path = next(resource.at(option, {}) for option in resource.options if option.name == resource.key)
     there = {get(obj, key_path): obj for obj in current}
     actions, problems = [], []
@@ -93,13 +93,13 @@ def _update(resource, key, obj, want, send_secret) -> Action:
         return Action("unchanged", key)
     requests = []
     if changes or not resource.secret_update:
-        body = resource.merged_body(obj, values, changes + ([] if resource.secret_update else secrets))
-        for option in resource.secrets:
-            if option.carried and option.name not in want and resource.applies(option, values) \
-                    and get(body, resource.path(option.carried, values, safe=False)) is not None:
-                raise MlopsError(f"{resource.name(key)}: {', '.join(change.name for change in changes)} cannot be changed without sending "
-                                 f"{option.name} again, which the server does not keep over an update; give it")
-        requests += resource.to_send("update", values, body)
+        missing = [option.name for option in resource.options if option.name not in values and resource.applies(option, values)
+                   and (option.required and not resource.applies(option, have)
+                        or option.carried and get(obj, resource.path(option.carried, values, safe=False)) is not None)]
+        if missing:
+            raise MlopsError(f"{resource.name(key)}: {', '.join(option.name for option in changes)} cannot be changed without giving "
+                             f"{', '.join(missing)}, which the server does not have or does not keep over an update")
+        requests += resource.to_send("update", values, resource.merged_body(obj, values, changes + ([] if resource.secret_update else secrets)))
     if resource.secret_update and send_secret and secrets:
         requests += resource.send_secret(values)
     sent = {option.name for option in changes} | ({option.name for option in secrets} if send_secret else set())
@@ -152,10 +152,7 @@ def _ordered(resource, actions, user) -> list[Action]:
 
 
 def missing_references(transport, resource: Resource, actions: Sequence[Action], current: Sequence[Mapping]) -> list[str]:
-    """What the creations and updates refer to and is neither there nor made by them, one line each; asks the server only for kinds referred to.
-
-    transport: None when there is no server yet.
-    """
+    """What the creations and updates refer to and is neither there nor made by them, one line each; asks the server only for kinds referred to."""
     found = []
     writes = [action for action in actions if action.verb in ("create", "update")]
     for ref in resource.references:
@@ -170,7 +167,7 @@ def missing_references(transport, resource: Resource, actions: Sequence[Action],
 
 def _known(transport, resource, ref: Reference, actions, current) -> set:
     if ref.path:
-        return {get(obj, ref.field) for obj in read_json(transport, ref.path) or ()} if transport else set()
+        return {get(obj, ref.field) for obj in read_json(transport, ref.path) or ()}
     gone = {action.key for action in actions if action.verb == "delete"}
     return {resource.view(obj)[resource.key] for obj in current} - gone | {action.key for action in actions if action.verb == "create"}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 import time
+from base64 import b64encode
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -130,16 +131,20 @@ class _Wire(HTTPAdapter):
         raise ServiceError(request.method, request.url, answer.status_code, reason, body, secrets=tuple(transport.secrets))
 
 
-def _auth(username, password, token):
-    """What puts the credentials on a request; never None, because requests would then look into .netrc."""
-    if username and not token:
-        return requests.auth.HTTPBasicAuth(username.encode(), (password or "").encode())
+def basic(username: str, password: str) -> str:
+    """The Authorization header of a user."""
+    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
 
-    def header(request):
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
+
+def _auth(username, password, token):
+    """What puts the credentials on a request that has none of its own; never None, because requests would then look into .netrc."""
+    header = f"Bearer {token}" if token else basic(username, password or "") if username else None
+
+    def authorise(request):
+        if header:
+            request.headers.setdefault("Authorization", header)
         return request
-    return header
+    return authorise
 
 
 def _sent_elsewhere(answer, url: str) -> bool:
