@@ -33,7 +33,8 @@ TITLE = "org.opencontainers.image.title"
 VERSION = "org.opencontainers.image.version"
 CREATED = "org.opencontainers.image.created"
 BUILD_URL = "onprem.mlops.build-url"
-VOLATILE = frozenset({CREATED, BUILD_URL})
+SIGNED_BY = "onprem.mlops.signed-by"
+VOLATILE = frozenset({CREATED, BUILD_URL, SIGNED_BY})
 
 MODEL_FORMATS = (".onnx", ".safetensors", ".skops")
 KINDS = {
@@ -224,14 +225,13 @@ def digest_of(raw: bytes) -> str:
 
 
 def differences(stored: Manifest, wanted: Manifest) -> list:
-    """What sets two manifests apart, one text each; dates and build URL do not count. Empty when they are the same content."""
+    """What sets two manifests apart, one text each; dates, build URL and key do not count. Empty when they are the same content."""
     old, new = ({file.path: file.digest for file in manifest.files} for manifest in (stored, wanted))
-    found = [_difference(path, old.get(path), new.get(path)) for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+    found = [_one_sided(path, old, new) or f"{path} differs" for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
     old, new = ({key: text for key, text in manifest.annotations.items() if key not in VOLATILE} for manifest in (stored, wanted))
-    found += [_difference(key, old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
-    if not found and stored.config != wanted.config:
-        found.append(_difference("config", stored.config[0], wanted.config[0]))
-    return found
+    found += [_one_sided(key, old, new) or f"{key} is {_short(old[key])}, given {_short(new[key])}"
+              for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return found or ["config differs"] * (stored.config != wanted.config)
 
 
 def read_folder(source: str, allow_formats=()) -> list:
@@ -276,8 +276,10 @@ def stamp_of(file) -> tuple:
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
-def build_config(model: str, version: str, files: list, descriptor: dict, format_name: str) -> bytes:
-    """The ModelPack config of files; without dates, so that the same content gives the same bytes."""
+def build_config(model: str, version: str, files: list, descriptor: dict) -> bytes:
+    """The ModelPack config of SourceFiles; without dates, so that the same content gives the same bytes."""
+    extensions = [_extension(file.path) for file in files if file.kind == "weight"]
+    format_name = next((extension for extension in extensions if extension in MODEL_FORMATS), extensions[0])[1:]
     return _canonical({
         "descriptor": {"name": model, "version": version, **descriptor},
         "modelfs": {"type": "layers", "diffIds": [file.digest for file in files]},
@@ -318,10 +320,9 @@ def _short(value) -> str:
     return text if len(text) <= 100 else text[:100] + "..."
 
 
-def _difference(name: str, old, new) -> str:
-    if old is None or new is None:
-        return f"{name} (only in the {'folder' if old is None else 'store'})"
-    return f"{name} ({_short(old[:19])} in the store, {_short(new[:19])} given)"
+def _one_sided(name: str, old: dict, new: dict) -> str:
+    """Text for what only one side has, empty when both have it."""
+    return "" if name in old and name in new else f"{name} only {'there' if name in old else 'given'}"
 
 
 def _folded(path: str) -> str:
