@@ -7,7 +7,6 @@ from __future__ import annotations
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
 from ansible_collections.mlops.onprem.plugins.module_utils._module import Product
 from ansible_collections.mlops.onprem.plugins.module_utils._resource import MASK, Option, Reference, Request, Resource, read_json
-from ansible_collections.mlops.onprem.plugins.module_utils._transport import basic
 
 API = "/service/rest/v1"
 INTERNAL = "/service/rest/internal"
@@ -65,7 +64,6 @@ BLOBSTORES = Resource(
         Option("s3_bucket", "bucketConfiguration.bucket.name", only=S3, required=True, immutable=True),
         Option("s3_region", "bucketConfiguration.bucket.region", only=S3, initial="DEFAULT"),
         Option("s3_prefix", "bucketConfiguration.bucket.prefix", only=S3),
-        Option("s3_expiration_days", "bucketConfiguration.bucket.expiration", type="int", only=S3, initial=3),
         Option("s3_endpoint", "bucketConfiguration.advancedBucketConnection.endpoint", only=S3),
         Option("s3_force_path_style", "bucketConfiguration.advancedBucketConnection.forcePathStyle", type="bool", only=S3),
         Option("s3_access_key_id", "bucketConfiguration.bucketSecurity.accessKeyId", only=S3),
@@ -151,7 +149,7 @@ REPOSITORIES = Resource(
                only=NOT_GROUP | {"format": ("maven2",)}),
         Option("maven_layout_policy", "maven.layoutPolicy", choices=("STRICT", "PERMISSIVE"), initial="STRICT",
                only=NOT_GROUP | {"format": ("maven2",)}),
-        Option("content_disposition", "{format}.contentDisposition", choices=("INLINE", "ATTACHMENT"), only={"format": ("maven2", "raw")}),
+        Option("content_disposition", "{format}.contentDisposition", choices=("INLINE", "ATTACHMENT"), only=NOT_GROUP | {"format": ("maven2", "raw")}),
         Option("apt_distribution", "apt.distribution", required=True, only=NOT_GROUP | {"format": ("apt",)}),
         Option("apt_flat", "apt.flat", type="bool", initial=False, only=PROXY | {"format": ("apt",)}),
         Option("signing_keypair", "{format}Signing.keypair", secret=True, only=SIGNED, carried="{format}Signing"),
@@ -166,7 +164,7 @@ REPOSITORIES = Resource(
         Option("index_url", "{format}Proxy.indexUrl", only=PROXY | IMAGES),
         Option("cache_foreign_layers", "{format}Proxy.cacheForeignLayers", type="bool", only=PROXY | IMAGES),
         Option("require_authentication", "{format}.requireAuthentication", type="bool",
-               only={"type": ("proxy", "group"), "format": ("cargo", "swift", "terraform")}),
+               only={"type": ("proxy", "group"), "format": ("cargo", "terraform")}),
         Option("yum_repodata_depth", "yum.repodataDepth", type="int", initial=0, only=HOSTED | {"format": ("yum",)}),
         Option("yum_deploy_policy", "yum.deployPolicy", choices=("STRICT", "PERMISSIVE"), initial="STRICT", only=HOSTED | {"format": ("yum",)}),
         Option("nuget_version", "nugetProxy.nugetVersion", choices=("V2", "V3"), initial="V3", only=PROXY | {"format": ("nuget",)}),
@@ -254,7 +252,7 @@ def _login_works(transport, item, have) -> bool:
     if have["status"] not in LOGS_IN:
         return item.get("status") not in LOGS_IN
     try:
-        transport.request("GET", f"{API}/status", headers={"Authorization": basic(item["user_id"], item["password"])})
+        transport.request("GET", f"{API}/status", headers={"Authorization": transport.basic(item["user_id"], item["password"])})
     except ServiceError as error:
         if error.status != 401:
             raise

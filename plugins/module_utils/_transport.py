@@ -71,6 +71,11 @@ class Transport:
             raise MlopsError(f"url: {path_or_url} is not on {self.base_url}; no request is sent to another server")
         return path_or_url
 
+    @staticmethod
+    def basic(username: str, password: str) -> str:
+        """The Authorization header of a user, for a request in another name than the session's."""
+        return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
+
     def request(self, method, path_or_url, *, params=None, json=None, data=None, headers=None, stream=False, reads=False):
         """Send one request and return the requests.Response; a 404 is returned too, any other status of 400 or more raises ServiceError.
 
@@ -131,14 +136,9 @@ class _Wire(HTTPAdapter):
         raise ServiceError(request.method, request.url, answer.status_code, reason, body, secrets=tuple(transport.secrets))
 
 
-def basic(username: str, password: str) -> str:
-    """The Authorization header of a user."""
-    return "Basic " + b64encode(f"{username}:{password}".encode()).decode()
-
-
 def _auth(username, password, token):
     """What puts the credentials on a request that has none of its own; never None, because requests would then look into .netrc."""
-    header = f"Bearer {token}" if token else basic(username, password or "") if username else None
+    header = f"Bearer {token}" if token else Transport.basic(username, password or "") if username else None
 
     def authorise(request):
         if header:

@@ -70,10 +70,6 @@ options:
         description:
           - Prefix of all keys in the bucket.
         type: str
-      s3_expiration_days:
-        description:
-          - Days until deleted blobs leave the bucket, V(-1) for never; V(3) for a new one unless given.
-        type: int
       s3_endpoint:
         description:
           - URL of an S3 server other than Amazon's.

@@ -174,7 +174,7 @@ options:
         choices: [STRICT, PERMISSIVE]
       content_disposition:
         description:
-          - Formats C(maven2) and C(raw) only. Whether browsers show or save files.
+          - Hosted and proxy of C(maven2) and C(raw) only. Whether browsers show or save files.
         type: str
         choices: [INLINE, ATTACHMENT]
       apt_distribution:
@@ -233,7 +233,7 @@ options:
         type: bool
       require_authentication:
         description:
-          - Proxy and group of C(cargo), C(swift), C(terraform) only. Whether clients must log in.
+          - Proxy and group of C(cargo) and C(terraform) only. Whether clients must log in.
         type: bool
       yum_repodata_depth:
         description:

@@ -1,0 +1,166 @@
+"""The transport against a real server on loopback: what is sent, repeated, refused and said. Counts requests, never seconds."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+import requests
+
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ReadOnlyViolation, ServiceError
+from ansible_collections.mlops.onprem.plugins.module_utils._transport import Transport
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_read_is_repeated_after_a_passing_failure(server, pauses, status):
+    server.answers = [(status, {}, b""), (status, {}, b""), (200, {}, b"{}")]
+    transport = Transport(server.url)
+    assert transport.request("GET", "/x").status_code == 200
+    assert transport.sent == len(server.seen) == 3
+    assert len(pauses) == 2 and pauses[0] < pauses[1], "the pauses grow"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 500])
+def test_a_lasting_failure_is_not_repeated(server, pauses, status):
+    server.answers = [(status, {}, b"no")]
+    with pytest.raises(ServiceError) as caught:
+        Transport(server.url).request("GET", "/x")
+    assert caught.value.status == status and len(server.seen) == 1
+
+
+def test_tries_end(server, pauses):
+    server.answers = [(503, {}, b"busy")]
+    with pytest.raises(ServiceError, match="answered 503 Service Unavailable: busy"):
+        Transport(server.url, retries=2).request("GET", "/x")
+    assert len(server.seen) == 3 and len(pauses) == 2
+
+
+@pytest.mark.parametrize("answer", [(503, {}, b""), None])
+def test_a_write_is_never_repeated(server, pauses, answer):
+    server.answers = [answer]
+    with pytest.raises(ServiceError):
+        Transport(server.url).request("POST", "/x", json={})
+    assert len(server.seen) == 1 and not pauses
+
+
+def test_a_read_is_repeated_after_a_lost_connection(server, pauses):
+    server.answers = [None, (200, {}, b"{}")]
+    transport = Transport(server.url)
+    assert transport.request("GET", "/x").status_code == 200
+    assert transport.sent == 2
+
+
+@pytest.mark.parametrize(("value", "least", "most"), [("7", 7, 7), (formatdate(time.time() + 30, usegmt=True), 20, 31), ("86400", 60, 60), ("soon", 0, 2)])
+def test_the_server_says_when_to_come_back(server, pauses, value, least, most):
+    server.answers = [(429, {"Retry-After": value}, b""), (200, {}, b"{}")]
+    Transport(server.url).request("GET", "/x")
+    assert least <= pauses[0] <= most
+
+
+def test_a_refused_connection_is_told_apart_and_not_repeated(pauses):
+    transport = Transport("http://127.0.0.1:1")
+    with pytest.raises(ServiceError, match="did not answer: .*refused") as caught:
+        transport.request("GET", "/")
+    assert caught.value.refused and caught.value.status is None and transport.sent == 1
+
+
+def test_404_is_an_answer(server):
+    server.answers = [(404, {}, b"")]
+    assert Transport(server.url).request("GET", "/x").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_read_only_sends_no_write(server, method):
+    transport = Transport(server.url, read_only=True)
+    with pytest.raises(ReadOnlyViolation):
+        transport.request(method, "/x")
+    with pytest.raises(ReadOnlyViolation):
+        transport.session.request(method, server.url + "/x")  # as a client library would
+    assert transport.sent == 0 and not server.seen
+
+
+def test_read_only_sends_a_post_that_reads_and_only_that_one(server):
+    transport = Transport(server.url, read_only=True)
+    transport.request("POST", "/check", json={}, reads=True)
+    with pytest.raises(ReadOnlyViolation):
+        transport.request("POST", "/check", json={})
+    assert [method for method, *_ in server.seen] == ["POST"]
+
+
+def test_a_library_given_the_session_gets_our_errors(server):
+    server.answers = [(403, {}, b"no")]
+    with pytest.raises(ServiceError, match="answered 403"):
+        Transport(server.url).session.get(server.url + "/x")
+
+
+def test_credentials_are_ours_not_netrc(server, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    Transport(server.url).request("GET", "/x")
+    Transport(server.url, username="me", password="pä ss:w").request("GET", "/x")
+    Transport(server.url, username="me", password="p", token="t").request("GET", "/x")
+    Transport(server.url, username="me", password="p").request("GET", "/x", headers={"Authorization": Transport.basic("you", "q")})
+    assert [seen[2].get("Authorization") for seen in server.seen] == [None, Transport.basic("me", "pä ss:w"), "Bearer t", Transport.basic("you", "q")]
+
+
+def test_one_connection_for_many_requests(server):
+    transport = Transport(server.url)
+    ports = set()
+    for _index in range(5):
+        answer = transport.request("GET", "/x", stream=True)
+        ports.add(answer.raw.connection.sock.getsockname()[1] if answer.raw.connection else None)
+        answer.content  # noqa: B018 - read to the end, so that the connection goes back
+    assert len(ports) == 1 and transport.log == [("GET", "/x")] * 5
+
+
+def test_an_error_is_one_line_without_secrets(server):
+    server.answers = [(400, {}, b"user hunter2-long and hunter2\n  are\r\n wrong")]
+    transport = Transport(server.url, username="me", password="hunter2")
+    transport.secrets.add("hunter2-long")
+    with pytest.raises(ServiceError) as caught:
+        transport.request("GET", "/x", params={"token": "hunter2"})
+    assert str(caught.value) == f"GET {server.url}/x answered 400 Bad Request: user ****** and ****** are wrong"
+
+
+def test_a_page_is_not_quoted_and_a_long_body_is_cut(server):
+    server.answers = [(500, {"Content-Type": "text/html"}, b"<html>" * 9000), (400, {}, b"x" * 100000)]
+    transport = Transport(server.url)
+    for end in ("500 Internal Server Error", "x..."):
+        with pytest.raises(ServiceError) as caught:
+            transport.request("GET", "/x")
+        assert str(caught.value).endswith(end) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_a_write_that_is_sent_elsewhere_was_not_done(server, status):
+    server.answers = [(status, {"Location": "http://other.example/x"}, b"")]
+    with pytest.raises(ServiceError, match=r"to http://other.example/x: nothing was written"):
+        Transport(server.url).request("POST", "/x", json={})
+    assert len(server.seen) == 1
+
+
+def test_a_write_is_not_done_by_a_redirect_to_https_but_by_one_to_a_page(server):
+    server.answers = [(302, {"Location": "https://127.0.0.1/x"}, b""), (302, {"Location": "/done"}, b"")]
+    transport = Transport(server.url)
+    with pytest.raises(ServiceError, match="nothing was written"):
+        transport.request("POST", "/x", json={})
+    assert transport.request("POST", "/x", json={}).status_code == 302
+
+
+@pytest.mark.parametrize("url", ["", None, "nexus.example.org", "ftp://h", "http://", "https://u:p@h"])
+def test_what_is_no_base_url(url):
+    with pytest.raises(MlopsError, match="url: "):
+        Transport(url)
+
+
+def test_nothing_is_sent_to_another_server(server):
+    transport = Transport(server.url, username="me", password="p")
+    with pytest.raises(MlopsError, match="not on"):
+        transport.request("GET", "http://127.0.0.1:1/x")
+    assert transport.request("GET", server.url + "/y").status_code == 200
+
+
+def test_a_session_is_a_requests_session():
+    assert isinstance(Transport("http://127.0.0.1:1").session, requests.Session)
