@@ -252,10 +252,13 @@ def read_folder(source: str, allow_formats=()) -> list:
         raise MlopsError(f"source: {source!r} holds no model file: one of {', '.join((*MODEL_FORMATS, *wanted))} is needed")
     if SERVED in paths and GOLDEN not in paths:
         raise MlopsError(f"source: {source!r} holds {SERVED} but no {GOLDEN}: without example answers no host may serve it")
-    if GOLDEN in paths:
-        with open_unchanged(os.path.join(source, GOLDEN)) as file:
-            parse_golden(file.read(GOLDEN_LIMIT + 1))
     return [_hashed(path, name, kind) for (path, name), kind in zip(found, kinds)]
+
+
+def read_golden(source: str) -> list:
+    """The GoldenRequests of a folder that has a golden.json."""
+    with open_unchanged(os.path.join(source, GOLDEN)) as file:
+        return parse_golden(file.read(GOLDEN_LIMIT + 1))
 
 
 def open_unchanged(name: str, stamp=None):
@@ -276,10 +279,14 @@ def stamp_of(file) -> tuple:
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
-def build_config(model: str, version: str, files: list, descriptor: dict) -> bytes:
-    """The ModelPack config of SourceFiles; without dates, so that the same content gives the same bytes."""
+def format_of(files: list) -> str:
+    """The model format of SourceFiles, such as "onnx"."""
     extensions = [_extension(file.path) for file in files if file.kind == "weight"]
-    format_name = next((extension for extension in extensions if extension in MODEL_FORMATS), extensions[0])[1:]
+    return next((extension for extension in extensions if extension in MODEL_FORMATS), extensions[0])[1:]
+
+
+def build_config(model: str, version: str, files: list, descriptor: dict, format_name: str) -> bytes:
+    """The ModelPack config of SourceFiles; without dates, so that the same content gives the same bytes."""
     return _canonical({
         "descriptor": {"name": model, "version": version, **descriptor},
         "modelfs": {"type": "layers", "diffIds": [file.digest for file in files]},

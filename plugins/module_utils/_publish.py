@@ -7,10 +7,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from urllib.parse import urlsplit
 
-from ansible_collections.mlops.onprem.plugins.module_utils import _package, _signature
+from ansible_collections.mlops.onprem.plugins.module_utils import _onnx, _package, _signature
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._store import Stream, open_store
 
@@ -39,13 +40,12 @@ PATTERNS = {
 def run(params, connection, check_mode) -> dict:
     """What model_package does for its options; connection: those of them that Transport takes."""
     state, model, version = params["state"], params["model"], params["version"]
-    connection["read_only"] = check_mode or state != "present"
-    store = open_store(params["store"], **connection)
+    store = open_store(params["store"], read_only=check_mode or state != "present", **connection)
     public_key = params["public_key"] and _signature.load_public_key(params["public_key"])
     if state == "gathered":
         return gather(store, model, version, public_key)
     if state == "copied":
-        target = open_store(params["destination"], **{**connection, "read_only": check_mode})
+        target = open_store(params["destination"], read_only=check_mode, **connection)
         return copy(store, model, version, target, public_key, check_mode)
     if public_key:
         raise MlopsError("public_key: checks what is in the store, for state gathered or copied; a package is signed with signing_key")
@@ -65,7 +65,8 @@ def publish(store, model, version, source, signing_key=None, passphrase=None, al
     if key:
         notes[_package.SIGNED_BY] = _signature.fingerprint(key.public_key())
     files = _package.read_folder(source, allow_formats)
-    config = _package.build_config(model, version, files, descriptor)
+    _check_golden(source, [file.path for file in files])
+    config = _package.build_config(model, version, files, descriptor, _package.format_of(files))
     wanted = _package.build_manifest(model, version, files, config, notes)
     content = {file.digest: (lambda file=file: _unchanged(file)) for file in files}
     content[wanted.config[0]] = lambda: [config]
@@ -118,6 +119,23 @@ def gather(store, model=None, version=None, public_key=None) -> dict:
         "signature": "verified" if public_key else "not checked" if signed else "missing",
         "manifest_url": store.locate(_package.manifest_path(model, version)),
     }}
+
+
+def _check_golden(source, paths) -> None:
+    """MlopsError when the golden requests do not fit the model that will be asked."""
+    if _package.GOLDEN not in paths:
+        return
+    requests = _package.read_golden(source)
+    if _package.SERVED not in paths:
+        return
+    with _package.open_unchanged(os.path.join(source, _package.SERVED)) as file:
+        inputs, outputs = _onnx.tensor_names(file, f"source: {_package.SERVED}")
+    for request in requests:
+        for field, tensors, known in (("request.inputs", request.request["inputs"], inputs), ("outputs", request.outputs, outputs)):
+            for tensor in tensors:
+                if tensor["name"] not in known:
+                    raise MlopsError(f"{_package.GOLDEN}: {request.name!r}: {field}: {tensor['name']!r} is not a tensor of "
+                                     f"{_package.SERVED}, which has {', '.join(known)}")
 
 
 def _deliver(store, wanted, content, sign, check_mode) -> dict:
@@ -210,7 +228,7 @@ def _unchanged(file) -> object:
 def _right(blocks, digest, size, where) -> object:
     """The blocks, the last one only when all together have this digest and size: what breaks off before its end is stored nowhere."""
     seen, count, held = hashlib.sha256(), 0, None
-    for block in blocks:
+    for block in filter(None, blocks):
         seen.update(block)
         count += len(block)
         if count > size:
@@ -219,7 +237,7 @@ def _right(blocks, digest, size, where) -> object:
             yield held
         held = block
     if count != size or "sha256:" + seen.hexdigest() != digest:
-        raise MlopsError(f"{where}: content changed while it was sent, it is no longer {digest}; nothing of it was kept")
+        raise MlopsError(f"{where}: changed while it was sent, or is damaged: it is not {digest}; nothing of it was kept")
     if held is not None:
         yield held
 

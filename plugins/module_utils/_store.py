@@ -98,8 +98,9 @@ class FileStore(Store):
     def __init__(self, url, root, read_only):
         super().__init__(url)
         self.root, self.read_only = root, read_only
-        if not os.path.isdir(root):
-            raise MlopsError(f"store: {root!r} is not a folder on the controller: make it, or mount what should be there")
+        # Never made by us: below a mount that is missing, packages would go to the wrong disk.
+        if not os.path.isdir(self._needed()):
+            raise MlopsError(f"store: {self._needed()!r} is not a folder on the controller: make it, or mount what should be there")
 
     def open(self, path):
         with self._told("read", path):
@@ -131,7 +132,9 @@ class FileStore(Store):
                 if written:
                     self._fill(file, stream)
                     os.link(partial, name)
-                os.unlink(partial)
+                # Only now, when whoever waits finds the name taken: before, it would fill a file without a name.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(partial)
             self._sync(folder)
         return written
 
@@ -144,6 +147,9 @@ class FileStore(Store):
                     found[name] = sorted(filter(_is_version, os.listdir(folder)))
         return found
 
+    def _needed(self):
+        return self.root
+
     def _name(self, path):
         return os.path.join(self.root, path)
 
@@ -154,8 +160,12 @@ class FileStore(Store):
     @staticmethod
     def _fill(file, stream):
         file.truncate(0)
-        for block in stream:
-            file.write(block)
+        try:
+            for block in stream:
+                file.write(block)
+        except BaseException:
+            file.truncate(0)
+            raise
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())
 
@@ -177,12 +187,6 @@ class FileStore(Store):
 
 class OciLayoutStore(FileStore):
     """One model as an OCI image layout, for any OCI client: each version is a reference, its signature an annotation in index.json."""
-
-    def __init__(self, url, root, read_only):
-        if not read_only:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(root)
-        super().__init__(url, root, read_only)
 
     def open(self, path):
         model, kind, name = path.split("/")
@@ -223,6 +227,9 @@ class OciLayoutStore(FileStore):
         for entry in self._index()["manifests"]:
             found.setdefault(entry["annotations"][_package.TITLE], []).append(entry["annotations"][REF_NAME])
         return {name: sorted(versions) for name, versions in found.items() if model in (None, name)}
+
+    def _needed(self):
+        return os.path.dirname(self.root)
 
     def _name(self, path):
         return os.path.join(self.root, "blobs", *path.rpartition("/")[2].split(":"))
