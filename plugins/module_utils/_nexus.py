@@ -120,7 +120,8 @@ REPOSITORIES = Resource(
         Option("write_policy", "storage.writePolicy", choices=("allow", "allow_once", "deny"), initial="allow_once", only=HOSTED),
         Option("latest_policy", "storage.latestPolicy", type="bool", only=HOSTED | IMAGES),
         Option("cleanup_policies", "cleanup.policyNames", type="list", elements="str", unordered=True, only=NOT_GROUP),
-        Option("proprietary_components", "component.proprietaryComponents", type="bool", only=HOSTED),
+        Option("proprietary_components", "component.proprietaryComponents", type="bool",
+               only=HOSTED | {"format": tuple(name for name in FORMATS if name != "swift")}),
         Option("members", "group.memberNames", type="list", elements="str", only=GROUP, required=True),
         Option("writable_member", "group.writableMember", only=GROUP | {"format": ("conan", "docker", "npm", "oci", "pypi")}),
         # proxies

@@ -69,7 +69,7 @@ options:
         elements: str
       proprietary_components:
         description:
-          - Hosted only. Whether its components are guarded against dependency confusion.
+          - Hosted only, but not C(swift). Whether its components are guarded against dependency confusion.
         type: bool
       members:
         description:
