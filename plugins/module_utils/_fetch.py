@@ -87,11 +87,11 @@ class Source:
     """One place that answers requests: `https://host/base`, `http://`, `unix:///path/to/socket` or `file:///folder`.
 
     One connection is kept for all requests. `sent` counts the requests on the wire, `received` the bytes of bodies.
-    timeout in seconds for each wait; retries are further tries without progress; pause the seconds before the first of them (doubled each time);
+    ca_path, ca: a file and a PEM text of the certificates to trust instead of the system's. timeout in seconds for each wait; retries are further tries without progress; pause the seconds before the first of them (doubled each time);
     rate_limit in bytes per second, 0 for none.
     """
 
-    def __init__(self, url, username=None, password=None, ca_path=None, timeout=60, retries=3, pause=1.0, rate_limit=0):
+    def __init__(self, url, username=None, password=None, ca_path=None, ca=None, timeout=60, retries=3, pause=1.0, rate_limit=0):
         self.url = url.rstrip("/")
         self._parts = urlsplit(self.url)
         if self._parts.scheme not in ("http", "https", "unix", "file"):
@@ -99,7 +99,7 @@ class Source:
         if "@" in self._parts.netloc:
             raise MlopsError("a URL must not carry a password: give store_username and store_password instead")
         self._timeout, self._retries, self._pause, self._rate = timeout, retries, pause, rate_limit
-        self._ca_path, self._headers, self._connection = ca_path, {}, None
+        self._ca_path, self._ca, self._headers, self._connection = ca_path, ca, {}, None
         if username:
             self._headers["Authorization"] = "Basic " + base64.b64encode(f"{username}:{password or ''}".encode()).decode()
         self.sent = self.received = 0
@@ -226,7 +226,7 @@ class Source:
             self._connection.request(method, target, data, {**self._headers, **headers})
             return self._connection.getresponse()
         except ssl.SSLCertVerificationError as error:
-            raise ServiceError(method, self._shown(target), None, f"its certificate is not trusted ({error.verify_message}): give store_ca_path") from error
+            raise ServiceError(method, self._shown(target), None, f"its certificate is not trusted ({error.verify_message}): give store_ca or store_ca_path") from error
         except (OSError, http.client.HTTPException) as error:
             raise self._silence(method, target, error) from error
 
@@ -236,7 +236,10 @@ class Source:
             return _UnixConnection(unquote(parts.path), self._timeout)
         if parts.scheme == "http":
             return http.client.HTTPConnection(parts.hostname, parts.port, timeout=self._timeout)
-        context = ssl.create_default_context(cafile=self._ca_path or None)
+        try:
+            context = ssl.create_default_context(cafile=self._ca_path or None, cadata=self._ca or None)
+        except OSError as error:
+            raise MlopsError(f"store_ca_path {self._ca_path or ''}, store_ca: not certificates in PEM ({error.strerror or error})") from error
         return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=self._timeout, context=context)
 
     def _target(self, path):

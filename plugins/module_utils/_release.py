@@ -117,9 +117,9 @@ class State:
         trail = [known for known in self.trail if known != name] if what == "commit" else self.trail[: (*self.trail, name).index(name)]
         return replace(self, slot=self.idle, trail=(*trail, name), candidate=None, event=self._happened(what, name, **more))
 
-    def dropped(self, reason):
-        """The candidate is given up and bad."""
-        bad = {**self.bad, self.digest(self.candidate): reason}
+    def dropped(self, reason, mark_bad):
+        """The candidate is given up, and bad unless it is not to blame."""
+        bad = {**self.bad, self.digest(self.candidate): reason} if mark_bad else self.bad
         slots = {slot: None if name == self.candidate else name for slot, name in self.slots.items()}
         return replace(self, bad=bad, slots=slots, candidate=None, event=self._happened("drop", self.candidate, reason=reason))
 
@@ -356,7 +356,7 @@ def plan_rollback(layout, state, facts, options):
         return plan_settle(layout, state, facts)
     if state.candidate and not options.version:
         steps = [] if facts.serving == state.slot else [Step("flip", (state.slot,))]
-        after = state.dropped(options.reason)
+        after = state.dropped(options.reason, options.mark_bad)
         steps.append(Step("save", (after,)))
         if state.slots[state.idle] == state.candidate:
             steps.append(Step("stop", (state.idle,)))

@@ -30,6 +30,7 @@ class Wanted:
     store_username: str | None = None
     store_password: str | None = None
     store_ca_path: str | None = None
+    store_ca: str | None = None
     public_key: str | None = None
     require_signature: bool = True
     force: bool = False
@@ -48,7 +49,10 @@ class Rollout:
 
     def __init__(self, wanted, check_mode=False, layout=_release.Layout(), make_host=Host):
         self.wanted, self.check_mode, self.layout = wanted, check_mode, layout
-        source = Source(wanted.store, wanted.store_username, wanted.store_password, wanted.store_ca_path, rate_limit=wanted.rate_limit) if wanted.store else None
+        source = None
+        if wanted.store:
+            trust = {"ca_path": wanted.store_ca_path, "ca": wanted.store_ca}
+            source = Source(wanted.store, wanted.store_username, wanted.store_password, **trust, rate_limit=wanted.rate_limit)
         self.content = Content(layout, source)
         self.make_host = lambda model: make_host(layout, model, self.content, wanted.ready_timeout)
         self.host = self.make_host(wanted.model)

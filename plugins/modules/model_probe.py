@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: model_probe
 short_description: Ask a served model its golden requests and compare the answers
 version_added: "0.1.0"
-author: the mlops.onprem developers
+author: the mlops.onprem developers (@mlops-onprem)
 description:
   - Sends the requests of a package's C(golden.json) in the Open Inference Protocol V2 and compares every value with its tolerance.
   - Fails when an answer is missing, of another version or digest, or different. Never changes anything.
@@ -41,6 +41,8 @@ options:
     description: Folder of all releases on the host.
     type: path
     default: /var/lib/models
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: model_release
 short_description: Stage, start, switch, commit and roll back a release of a model on a host
 version_added: "0.1.0"
-author: the mlops.onprem developers
+author: the mlops.onprem developers (@mlops-onprem)
 description:
   - Moves one model on one host from a release to the next. Each O(state) is one step, can be repeated, and repairs what a killed run left.
   - A release is a signed package, fetched in one pass into a store of blobs below O(root), and linked into a folder of its own.
@@ -54,6 +54,9 @@ options:
   store_ca_path:
     description: File on the host with the certificates that the store's certificate is checked against. Left out, those of the system.
     type: path
+  store_ca:
+    description: The same certificates as PEM text, so that no file has to be on the host.
+    type: str
   public_key:
     description: The Ed25519 public key as PEM text, that the manifest's signature is checked with.
     type: str
@@ -70,7 +73,7 @@ options:
     type: str
     default: rolled back by hand
   mark_bad:
-    description: Whether V(rolled_back) marks the committed release it leaves as bad. A given up candidate always is.
+    description: Whether V(rolled_back) marks the release it leaves as bad, so that it is not staged again.
     type: bool
     default: true
   memory_max:
@@ -101,6 +104,8 @@ options:
     description: Folder of all releases on the host.
     type: path
     default: /var/lib/models
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
@@ -227,7 +232,7 @@ STATES = ("staged", "started", "switched", "committed", "rolled_back", "absent")
 def main():
     options = {
         "state": {"type": "str", "required": True, "choices": ["gathered", *STATES]},
-        **{name: {"type": "str"} for name in ("model", "version", "digest", "store", "store_username")},
+        **{name: {"type": "str"} for name in ("model", "version", "digest", "store", "store_username", "store_ca")},
         "store_password": {"type": "str", "no_log": True},
         "store_ca_path": {"type": "path"},
         "public_key": {"type": "str", "no_log": False},

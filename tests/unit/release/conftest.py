@@ -68,6 +68,7 @@ class Store:
         manifest = _package.build_manifest(name or model, version, found, config, {})
         for entry in found:
             self.put(_package.blob_path(model, entry.digest), open(entry.name, "rb").read())
+        self.put(_package.blob_path(model, manifest.config[0]), config)
         self.put(f"{model}/manifests/{version}", manifest.raw)
         self.put(f"{model}/manifests/{version}.sig", self.key.sign(manifest.raw))
         return manifest.digest
