@@ -5,6 +5,7 @@
 Usage: load.py COUNT [AT:COMMAND ...]    COMMAND is run by the shell when AT requests have been taken up.
 Prints JSON: answers by version, and whatever was not exactly one version's answer. It retries nothing and knows no releases.
 """
+
 from __future__ import annotations
 
 import collections

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, the mlops.onprem developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Small ONNX models, written as protobuf by hand so that no test machine needs the onnx package. It knows the fields it uses and no others."""
+
 from __future__ import annotations
 
 import struct

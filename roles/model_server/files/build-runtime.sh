@@ -11,10 +11,10 @@ need_mib=700
 free_mib=$(df --output=avail -m "$home" | tail -n 1)
 ((free_mib >= need_mib)) || { echo "$home has $free_mib MiB free, building the runtime needs $need_mib MiB" >&2; exit 1; }
 
-# A killed run leaves its folder behind; the next one starts anew.
-partial=$target.partial
-rm -rf "$partial"
-mkdir "$partial"
+# A killed run leaves its folder (and perhaps a pip that still writes to it): a later run uses another one, and clears what nobody can be using.
+find "$home" -maxdepth 1 -name '*.partial.*' -mmin +60 -exec rm -rf {} +
+partial=$(mktemp -d "$target.partial.XXXXXX")
+chmod 0755 "$partial"
 trap 'rm -rf "$partial"' EXIT
 source=()
 case $wheelhouse in

@@ -4,6 +4,7 @@
 
 It knows nothing of releases, of the other slot or of HAProxy; name, version and digest come from the environment and go out with every answer.
 """
+
 import asyncio
 import logging
 import os
@@ -11,7 +12,6 @@ import socket
 
 # ONNX Runtime's Linux builds report to their vendor unless this is set before they are loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-# ruff: noqa: E402
 import numpy as np
 from kserve import InferOutput, InferResponse, Model, ModelRepository
 from kserve.errors import InvalidInput

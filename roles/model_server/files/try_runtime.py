@@ -4,11 +4,12 @@
 
 What is imported here is compiled to byte code on the way, so that a slot, which may not write, starts fast. It reads no model of the host.
 """
+
 import asyncio
 import tempfile
 
-from model_server import FixedModel, OnnxModel, SocketServer, StrictDataPlane
 from kserve import InferInput, InferRequest, ModelRepository
+from model_server import FixedModel, OnnxModel, SocketServer, StrictDataPlane
 
 # An ONNX file of one node: y = x * 2, x is float[N,3].
 DOUBLE = bytes.fromhex(
