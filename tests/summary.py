@@ -26,7 +26,7 @@ def count(files):
                 why[f"failed   {name}"] += 1
             elif skipped is not None:
                 counts["skipped"] += 1
-                why[f"skipped  {case.get('classname', '')}: {skipped.get('message')}"] += 1
+                why[f"skipped  {name}: {skipped.get('message') or skipped.text}"] += 1
             else:
                 counts["passed"] += 1
     return counts, why

@@ -18,7 +18,7 @@ SKIPPED = '<testcase classname="tests.a" name="four"><skipped message="no engine
 
 @pytest.mark.parametrize(("code", "cases", "last", "said"), [
     (0, PASSED, "1 passed, 0 failed, 0 skipped", ""),
-    (0, PASSED + SKIPPED, "1 passed, 0 failed, 1 skipped", "skipped  tests.a: no engine"),
+    (0, PASSED + SKIPPED, "1 passed, 0 failed, 1 skipped", "skipped  a::four: no engine"),
     (1, PASSED + FAILED, "1 passed, 1 failed, 0 skipped", "failed   a::two"),
     (1, ERROR, "0 passed, 1 failed, 0 skipped", "failed   a::three"),
     (0, FAILED, "0 passed, 1 failed, 0 skipped", "failed   a::two"),
