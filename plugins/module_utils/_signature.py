@@ -34,7 +34,7 @@ def load_private_key(path: str, passphrase: str | None = None) -> Ed25519Private
     except ValueError as error:
         right = "signing_key_passphrase is wrong, or it is" if passphrase else "it is"
         raise MlopsError(f"signing_key: {path!r} cannot be read: {right} not a private key in PEM; {MAKE_KEY}") from error
-    return _of_kind(key, Ed25519PrivateKey, "signing_key", path)
+    return _of_kind(key, Ed25519PrivateKey, "signing_key", repr(path))
 
 
 def load_public_key(pem_or_path: str) -> Ed25519PublicKey:
@@ -87,5 +87,5 @@ def _usable(raw: bytes) -> bytes:
 
 def _of_kind(key, kind, option: str, shown: str):
     if not isinstance(key, kind):
-        raise MlopsError(f"{option}: {shown} is a {type(key).__name__.lstrip('_')}, an Ed25519 key is needed; {MAKE_KEY}")
+        raise MlopsError(f"{option}: {shown} is of kind {type(key).__name__.lstrip('_')}, an Ed25519 key is needed; {MAKE_KEY}")
     return key
