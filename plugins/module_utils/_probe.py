@@ -13,13 +13,15 @@ from ansible_collections.mlops.onprem.plugins.module_utils._package import value
 
 class Verdict(NamedTuple):
     """How one golden request went. reason: None when it passed. max_absolute, max_relative: the largest differences over its numbers;
-    worst: output, index, expected and got where the absolute difference is largest."""
+    worst: output, index, expected and got where the absolute difference is largest. version, digest: what the answer's headers named."""
 
     name: str
     reason: str | None
     max_absolute: float = 0.0
     max_relative: float = 0.0
     worst: dict | None = None
+    version: str | None = None
+    digest: str | None = None
 
     @property
     def passed(self):
@@ -51,7 +53,7 @@ def _ask(source, model, request, version, digest):
     for what, expected, got in named:
         if expected and got != expected:
             return Verdict(request.name, f"{what} is {got!r}, expected {expected!r}")
-    return compare(request, body.get("outputs"))
+    return compare(request, body.get("outputs"))._replace(version=answer.headers.get("x-model-version"), digest=answer.headers.get("x-model-digest"))
 
 
 def compare(request, outputs):
@@ -104,12 +106,20 @@ def report(verdicts):
         "passed": len(verdicts) - len(failed),
         "max_absolute": finite(max((verdict.max_absolute for verdict in verdicts), default=0.0)),
         "max_relative": finite(max((verdict.max_relative for verdict in verdicts), default=0.0)),
+        "version": _common(verdict.version for verdict in verdicts),
+        "digest": _common(verdict.digest for verdict in verdicts),
         "requests": [
             {"name": one.name, "passed": one.passed, "reason": one.reason, "max_absolute": finite(one.max_absolute), "max_relative": finite(one.max_relative), "worst": one.worst}
             for one in verdicts
         ],
         "reason": f"golden request {failed[0].name!r}: {failed[0].reason}" + (f" ({len(failed)} of {len(verdicts)} failed)" if verdicts[1:] else "") if failed else None,
     }
+
+
+def _common(values):
+    """The one value that all are, else None."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
 
 
 def finite(value):

@@ -25,7 +25,7 @@ options:
   golden:
     description:
       - Path of the golden file on the host.
-      - Left out, that of the candidate when O(expect_digest) names it, else of the active release.
+      - Left out, that of the release with the digest O(expect_digest), else of the active one.
     type: path
   expect_version:
     description: Version that every answer must name, in the header C(x-model-version) and as C(model_version).
@@ -82,6 +82,14 @@ max_relative:
   description: Largest relative difference over all numbers.
   returned: always
   type: float
+version:
+  description: Version that the answers named; null when they named none, or not the same.
+  returned: always
+  type: str
+digest:
+  description: Digest that the answers named, as RV(version).
+  returned: always
+  type: str
 reason:
   description: What was wrong first; null when all passed.
   returned: always

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lab under test: a second, separate lab on this machine (its own names, addresses, keys). It runs the user's own commands and reads their
+output; it calls no function of the collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OCTET = "78"
+MODEL = "breast-cancer"
+SERVERS = {"staging1": 11, "production1": 21, "production2": 22, "production3": 23}
+PRODUCTION = [name for name in SERVERS if name.startswith("production")]
+
+
+class Run:
+    """One finished command: code, text (standard output and error) and the recap's counts by host."""
+
+    def __init__(self, done: subprocess.CompletedProcess):
+        self.code, self.text = done.returncode, done.stdout
+        # A host stands once in the recap of each ansible-playbook of the command: counts are added up.
+        self.recap: dict[str, dict[str, int]] = {}
+        for host, counts in re.findall(r"^(\S+)\s+: (ok=\d+.*)$", self.text, re.M):
+            for name, number in re.findall(r"(\w+)=(\d+)", counts):
+                self.recap.setdefault(host, {}).setdefault(name, 0)
+                self.recap[host][name] += int(number)
+
+    def total(self, name: str) -> int:
+        """The recap's count (changed, failed, ...) over all hosts."""
+        return sum(counts[name] for counts in self.recap.values())
+
+    def changed_tasks(self) -> list[str]:
+        """Headings of the tasks that report a change, each followed by its host lines."""
+        parts = re.split(r"^(?=TASK |RUNNING HANDLER )", self.text, flags=re.M)
+        return [part.strip() for part in parts if re.search(r"^changed: ", part, re.M)]
+
+
+class Lab:
+    """The lab's addresses and the user's commands on it."""
+
+    def __init__(self, state: Path):
+        self.env = dict(os.environ, MLOPS_LAB="test", MLOPS_LAB_OCTET=OCTET, XDG_STATE_HOME=str(state), ANSIBLE_FORCE_COLOR="0",
+                        PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}", ANSIBLE_COLLECTIONS_PATH=f"{ROOT}/.ansible/collections")
+        self.home = state / "mlops-onprem" / "test"
+
+    def run(self, *command: str, cwd: Path = ROOT, env: dict | None = None, timeout: int = 1500) -> Run:
+        """Run a command to its end; its output goes to pytest's captured output too."""
+        done = subprocess.run(command, cwd=cwd, env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
+        print("$", *command, "\n", done.stdout)
+        return Run(done)
+
+    def playbook(self, name: str, *options: str, **extra) -> Run:
+        """ansible-playbook on the lab; extra become -e values."""
+        given = [word for item in extra.items() for word in ("-e", json.dumps(dict([item])))]
+        return self.run("ansible-playbook", "-i", "inventories/lab", f"playbooks/{name}.yml", *options, *given)
+
+    def address(self, host: str) -> str:
+        """The loopback address of a machine."""
+        return f"127.0.{OCTET}.{SERVERS.get(host, 10)}"
+
+    def inside(self, host: str, *command: str, check: bool = True) -> str:
+        """Output of a command run as root in a machine."""
+        return subprocess.run(["docker", "exec", f"mlops-test-{host}", *command], check=check, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=120).stdout.strip()
+
+    def main_pids(self) -> dict[str, str]:
+        """MainPID of every service unit that matters, by machine."""
+        units = {"nexus1": "nexus nginx"} | dict.fromkeys(SERVERS, f"haproxy model-server@{MODEL}-a model-server@{MODEL}-b")
+        return {host: self.inside(host, "systemctl", "show", "-p", "Id,MainPID", *names.split()) for host, names in units.items()}
