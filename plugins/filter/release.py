@@ -23,9 +23,10 @@ def release_failures(hosts, hostvars):
     return [failure for host in hosts for failure in _failures(host, _results(hostvars, host, {**STEPS, **UNDO}))]
 
 
-def release_rows(hosts, hostvars, groups, package=None):
+def release_rows(hosts, hostvars, groups, package=None, check_mode=False):
     """One dict a host: what a person or a machine wants to know. package: {version, digest} of a deploy, None for a rollback."""
-    return [_row(host, hostvars, "staging" if host in groups.get("staging", []) else "production", package) for host in hosts]
+    rows = [_row(host, hostvars, "staging" if host in groups.get("staging", []) else "production", package) for host in hosts]
+    return [{**row, "state": f"would be {row['state']}", "bytes_fetched": row["bytes_missing"]} for row in rows] if check_mode else rows
 
 
 def release_table(rows):

@@ -67,7 +67,8 @@ class Rollout:
             return self._gathered()
         begun = time.monotonic()
         with locked(self.layout.root, self.wanted.lock_timeout):
-            state, facts = self.host.state(), self.host.facts()
+            before, facts = self.host.state(), self.host.facts()
+            state = self._with_candidate(before) if self.wanted.state in ("started", "switched", "committed") else before
             steps = getattr(self, "_" + self.wanted.state)(state, facts)
             if not self.check_mode:
                 try:
@@ -75,7 +76,7 @@ class Rollout:
                         self.host.perform(step)
                 finally:
                     self.content.keep_stamps()
-        return {**self._result(state, facts, steps), **self.more, "seconds": round(time.monotonic() - begun, 3)}
+        return {**self._result(before, _release.last_saved(steps, state), facts, steps), **self.more, "seconds": round(time.monotonic() - begun, 3)}
 
     def _check_names(self):
         _package.check_model(self.wanted.model)
@@ -109,16 +110,14 @@ class Rollout:
         return _release.plan_stage(self.layout, state, after, facts, missing, (name, manifest, signature) if relink else None)
 
     def _started(self, state, facts):
-        return _release.plan_start(self.layout, self._with_candidate(state), facts, self.wanted.memory_max)
+        return _release.plan_start(self.layout, state, facts, self.wanted.memory_max)
 
     def _switched(self, state, facts):
-        state = self._with_candidate(state)
         if not self.check_mode:
             _release.check_ready(state, facts)
         return _release.plan_switch(state, facts)
 
     def _committed(self, state, facts):
-        state = self._with_candidate(state)
         if not self.check_mode:
             _release.check_ready(state, facts)
         return _release.plan_commit(self.layout, state, facts, self.wanted.keep, self.wanted.keep_warm)
@@ -150,7 +149,8 @@ class Rollout:
             return state
         if not self.check_mode:
             raise MlopsError(f"{wanted.model} {wanted.version} ({wanted.digest}) is not staged on this host: state=staged comes first")
-        return state.staged(release_name(wanted.version, wanted.digest), wanted.version, wanted.digest, 0)
+        name = release_name(wanted.version, wanted.digest)
+        return state.staged(name, wanted.version, wanted.digest, state.releases.get(name, {}).get("bytes", 0))
 
     # results
 
@@ -166,13 +166,14 @@ class Rollout:
             found.append({**summary(state), "serving": serving, "answering": answers})
         return {"changed": False, "models": found}
 
-    def _result(self, before, facts, steps):
-        after = _release.last_saved(steps, before)
+    def _result(self, before, after, facts, steps):
         slot = after.idle if after.candidate else after.slot
         old = [(path, facts.files.get(path), text) for path, text in (step.args for step in steps if step.verb == "write")]
         old += [(path, facts.files.get(path), None) for (path,) in (step.args for step in steps if step.verb == "remove")]
         if after != before:
             old.append(("state.json", before.dump(), after.dump()))
+        if self.more.get("bytes_missing"):
+            old.append(("files of the release", None, f"{self.more['bytes_missing']} bytes to fetch\n"))
         return {
             "changed": bool(steps),
             "model": after.model,
@@ -225,10 +226,10 @@ def locked(root, timeout):
 
 
 def golden_requests(layout, model, digest=None, path=None):
-    """The golden requests at path, else of the model's candidate if it has that digest, else of its active release. MlopsError when there are none."""
+    """The golden requests at path, else of the release with that digest, else of the active one. MlopsError when there are none."""
     if not path:
         state = Host(layout, _package.check_model(model), None).state()
-        name = state.candidate if digest and state.digest(state.candidate) == digest else state.active
+        name = next((name for name in state.releases if state.digest(name) == digest), state.active)
         if not name:
             raise MlopsError(f"{model}: no release is active on this host, nothing to ask")
         path = f"{layout.release(model, name)}/{_package.GOLDEN}"
