@@ -486,8 +486,8 @@ def _kind(path: str, allow_formats: list) -> str:
         return "doc"
     if extension in allow_formats:
         return "code" if extension in CODE_FORMATS else "weight"
-    raise MlopsError(f"source: {path!r} has the format {extension or 'none'!r}, which is not allowed: leave it out, or name the format in allow_formats "
-                     "if loading it runs no code or you trust who made it")
+    raise MlopsError(f"source: {path!r} has the format {extension or 'none'!r}, which is not allowed: leave it out, or name the format in "
+                     "allow_formats if loading it runs no code or you trust who made it")
 
 
 def _hashed(path: str, name: str, kind: str) -> SourceFile:

@@ -10,10 +10,11 @@ module: model_package
 short_description: Publish, show and copy signed model packages
 version_added: "0.1.0"
 description:
-  - Turns a folder with a trained model into a CNCF ModelPack artifact (an OCI image manifest with one raw layer per file, a config and annotations) and brings it
-    into a store, file by file by sha256. Files that the store has are not sent again, so an interrupted publish is finished by the next run and versions that
-    share files cost only what differs.
-  - A version never changes. The same content again is no change, dates, build URL and key aside; other content under the same version is refused and what differs is named.
+  - Turns a folder with a trained model into a CNCF ModelPack artifact (an OCI image manifest with one raw layer per file, a config and
+    annotations) and brings it into a store, file by file by sha256. Files that the store has are not sent again, so an interrupted publish
+    is finished by the next run and versions that share files cost only what differs.
+  - A version never changes. The same content again is no change, dates, build URL and key aside; other content under the same version is
+    refused and what differs is named.
   - Runs on the controller (C(delegate_to) localhost). Files are streamed, and what is sent is checked against what was hashed before.
 author: the mlops.onprem developers (@mlops-onprem)
 requirements:
@@ -24,8 +25,8 @@ options:
     description:
       - V(present) publishes O(source).
       - V(copied) brings a published version, byte for byte and with its signature, from O(store) to O(destination).
-      - V(gathered) lists models and versions of O(store), or shows one version when O(version) is given, after checking its signature (with O(public_key)) and that
-        every file is there with its size.
+      - V(gathered) lists models and versions of O(store), or shows one version when O(version) is given, after checking its signature (with
+        O(public_key)) and that every file is there with its size.
     type: str
     choices: [present, copied, gathered]
     default: present
@@ -44,8 +45,9 @@ options:
     type: path
   store:
     description:
-      - Where packages lie. C(file:///folder), C(https://server/repository/name) (a Nexus raw repository, best with write policy "allow once", or any server that takes
-        PUT, GET and HEAD), or C(oci-layout:///folder) (one model, readable by any OCI client, each version a reference).
+      - Where packages lie. C(file:///folder), C(https://server/repository/name) (a Nexus raw repository, best with write policy "allow
+        once", or any server that takes PUT, GET and HEAD), or C(oci-layout:///folder) (one model, readable by any OCI client, each version a
+        reference).
       - If not set, the environment variable E(MLOPS_STORE) is used.
     type: str
     required: true
@@ -62,7 +64,8 @@ options:
     type: str
   public_key:
     description:
-      - The Ed25519 public key that V(gathered) and V(copied) check signatures with, as PEM text or a file of it. A missing or wrong signature is then an error.
+      - The Ed25519 public key that V(gathered) and V(copied) check signatures with, as PEM text or a file of it. A missing or wrong signature
+        is then an error.
     type: str
   allow_formats:
     description:
@@ -223,7 +226,6 @@ package:
 """
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
-
 from ansible_collections.mlops.onprem.plugins.module_utils import _publish
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._module import CONNECTION

@@ -195,7 +195,8 @@ def test_a_bad_manifest(folder, change, pattern):
 
 
 @pytest.mark.parametrize(("raw", "pattern"), [
-    (b"", "not valid JSON"), (b"[]", "is not a JSON object"), (b"{", "not valid JSON"), (b"\xff", "not valid JSON"), (b'{"a": NaN}', "NaN is not JSON"),
+    (b"", "not valid JSON"), (b"[]", "is not a JSON object"), (b"{", "not valid JSON"), (b"\xff", "not valid JSON"),
+    (b'{"a": NaN}', "NaN is not JSON"),
     (b'{"layers": 1, "layers": 2}', "given twice"), (b"[" * 100_000, "not valid JSON"), (b" " * (_package.MANIFEST_LIMIT + 1), "longer than"),
 ])
 def test_a_manifest_that_is_no_json(raw, pattern):
