@@ -289,24 +289,22 @@ def last_saved(steps, state):
 
 def plan_serve(layout, state, facts, slot, name, memory_max):
     """Steps after which release name runs in slot and answers; none when it does already."""
-    wanted = {
-        layout.limits(state.model, slot): render_limits(memory_max),
-        layout.env(state.model, slot): render_env(layout, state, slot, name),
-    }
-    steps = _writes(facts, {layout.route(state.model): render_route(layout, state.model)}, Step("reload_proxy"))
+    model = state.model
+    files = _writes(facts, layout.limits(model, slot), render_limits(memory_max), Step("reload_units"))
+    files += _writes(facts, layout.env(model, slot), render_env(layout, state, slot, name))
+    steps = _writes(facts, layout.route(model), render_route(layout, model), Step("reload_proxy"))
     if facts.answering.get(slot) == state.digest(name) and state.slots[slot] == name:
         # what already answers is not restarted: systemd applies a new limit to a running unit
-        return steps + _writes(facts, wanted, Step("reload_units"))
+        return steps + files
     if facts.serving == slot != state.slot:
         steps.append(Step("flip", (state.slot,)))
-    steps += [Step("keep_hot", (slot,)), Step("save", (state.set_up(slot, name, memory_max),)), *_writes(facts, wanted, Step("reload_units"))]
+    steps += [Step("keep_hot", (slot,)), Step("save", (state.set_up(slot, name, memory_max),)), *files]
     return [*steps, Step("restart", (slot,)), Step("await_ready", (slot, state.digest(name)))]
 
 
-def _writes(facts, wanted, then):
-    """Write steps for the texts that differ, and one more step if there are any."""
-    steps = [Step("write", item) for item in wanted.items() if facts.files.get(item[0]) != item[1]]
-    return [*steps, then] if steps else []
+def _writes(facts, path, text, *then):
+    """A write step and what has to follow it, when the text differs."""
+    return [] if facts.files.get(path) == text else [Step("write", (path, text)), *then]
 
 
 def plan_start(layout, state, facts, memory_max):
