@@ -89,7 +89,7 @@ def _run(module, product, resource) -> dict:
     transport.secrets |= {item[option.name] for item in wanted or () for option in resource.secrets if item.get(option.name)}
     client = product.connect(transport)
     if params["state"] == "gathered":
-        found = {view[resource.key]: view for view in map(resource.view, managed(resource, resource.read(client, wanted or None)))
+        found = {view[resource.key]: view for view in map(resource.view, managed(resource, resource.read(client, wanted or None if resource.single else None)))
                  if not wanted or view[resource.key] in {item[resource.key] for item in wanted}}
         if resource.single:
             return {"changed": False, "gathered": {name: view for name, view in found.items() if view.pop(resource.key)}, "requests": transport.sent}

@@ -59,7 +59,7 @@ options:
         type: str
       repository:
         description:
-          - Types on repositories only. Name of the repository, V(*) for all, V(*-raw) for all of a format.
+          - Types on repositories only. Name of the repository, V(*) for all.
         type: str
       content_selector:
         description:
