@@ -140,6 +140,18 @@ class ProcessHost(Host):
             os.kill(int(file.read()), signal.SIGUSR2)
 
 
+class DyingHost(ProcessHost):
+    """Ends the process before step number `die`."""
+
+    die = 0
+
+    def perform(self, step):
+        if type(self).die == 0:
+            os._exit(9)
+        type(self).die -= 1
+        super().perform(step)
+
+
 class Site:
     """One host with HAProxy in front, and what a client sees of it."""
 
@@ -172,6 +184,20 @@ class Site:
 
     def call(self, state, version=None, digest=None, check_mode=False, host=ProcessHost, **more):
         return Rollout(self.wanted(state, version, digest, **more), check_mode, self.layout, host).run()
+
+    def dies(self, die, state, *arguments, **more):
+        """Runs one call in a process that ends before step number die. True when it ended there, False when the call had fewer steps."""
+        child = os.fork()
+        if not child:
+            DyingHost.die = die
+            try:
+                self.call(state, *arguments, host=DyingHost, **more)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, 9), "the call failed by itself"
+        return status == 9
 
     def release(self, version, digest, **more):
         return [self.call(state, version, digest, **more) for state in ("staged", "started", "switched", "committed")]
