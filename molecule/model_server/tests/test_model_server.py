@@ -269,6 +269,14 @@ def test_a_killed_slot_comes_back(host):
     assert curl(host, "/v2/models/typed/ready")[0] == 200
 
 
+def test_a_model_that_is_down_is_told_as_json(host):
+    host.check_output("systemctl stop model-server@typed-a")
+    status, headers, text = curl(host, "/v2/models/typed")
+    host.check_output("systemctl start model-server@typed-a")
+    assert (status, headers["content-type"]) == (503, "application/json")
+    assert json.loads(text) == {"error": "the model is not running"}
+
+
 def test_a_model_that_v2_cannot_carry_never_becomes_ready(host):
     put(host, "/var/lib/models/slow/releases/2-00000000/model.onnx", onnx_models.sequence())
     env = host.check_output("cat /etc/model-server/slots/slow-a.env").replace("1-00000000", "2-00000000").replace("slow-a", "slow-b")
@@ -280,9 +288,10 @@ def test_a_model_that_v2_cannot_carry_never_becomes_ready(host):
 
 def test_logs_name_requests_and_versions_but_hold_no_data(host):
     infer(host, "typed", {"name": "bytes", "datatype": "BYTES", "shape": [1], "data": ["s3cret-row"]})
-    lines = host.check_output("journalctl --no-pager --boot")
-    assert "version=1 POST /v2/models/scale/infer" in lines
-    assert "s3cret-row" not in lines and "Traceback" not in host.check_output("journalctl --unit model-server@scale-a --no-pager")
+    assert "version=1 POST /v2/models/scale/infer" in host.check_output("journalctl --identifier haproxy --no-pager")
+    assert "s3cret-row" not in host.check_output("journalctl --no-pager")
+    invocation = host.check_output("systemctl show --property InvocationID --value model-server@scale-a")
+    assert "Traceback" not in host.check_output(f"journalctl _SYSTEMD_INVOCATION_ID={invocation} --no-pager")
 
 
 def test_without_models_haproxy_still_starts(host):
