@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ansible_collections.mlops.onprem.plugins.module_utils import _package
+from ansible_collections.mlops.onprem.plugins.module_utils._fetch import Source
 from ansible_collections.mlops.onprem.plugins.module_utils._host import Host
+from ansible_collections.mlops.onprem.plugins.module_utils._probe import probe
 from ansible_collections.mlops.onprem.plugins.module_utils._release import SLOTS, Layout, unit
-from ansible_collections.mlops.onprem.plugins.module_utils._rollout import Rollout, Wanted
+from ansible_collections.mlops.onprem.plugins.module_utils._rollout import Rollout, Wanted, golden_requests
 
 SERVER = os.path.join(os.path.dirname(__file__), "slot_server.py")
 HAPROXY = """
@@ -213,6 +215,11 @@ class Site:
             return connection.getresponse().getheader("x-model-version")
         finally:
             connection.close()
+
+    def probe(self, model="wine", golden=None, version=None, digest=None):
+        """Verdicts on the golden requests of the active release (golden: other outputs), asked as a client."""
+        wanted = [one._replace(outputs=golden or one.outputs) for one in golden_requests(self.layout, "wine")]
+        return probe(Source(f"http://127.0.0.1:{self.port}", retries=0), model, wanted, version, digest)
 
     def close(self):
         self.stop_haproxy()
