@@ -49,8 +49,8 @@ options:
     default: stop
   assume_empty:
     description:
-      - In check mode, take a refused connection for a server that is not installed yet, and plan against nothing there, with a warning.
-      - Without check mode a refused connection is always an error.
+      - In check mode, do not ask the server, which an earlier task of this run would install, but plan against nothing there, with a warning.
+      - Has no effect without check mode.
     type: bool
     default: false
 attributes:

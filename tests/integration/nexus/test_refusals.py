@@ -81,7 +81,7 @@ def test_a_product_that_is_not_there_yet(run):
     away = {"url": "http://127.0.0.1:1", "roles": [{"id": "x", "name": "x", "privileges": ["made-before"]}]}
     planned = run("roles", True, assume_empty=True, **away)
     assert planned["changed"] and planned["results"] == [{"id": "x", "result": "created"}] and "is not there yet" in str(planned["warnings"])
-    assert "refused" in run("roles", True, **away)["msg"], "an error in any other case"
+    assert "refused" in run("roles", True, **away)["msg"], "an error where nobody says so"
     assert "refused" in run("roles", assume_empty=True, **away)["msg"], "and always without check mode"
 
 
