@@ -37,8 +37,9 @@ def tarball(root, tmp_path_factory):
 def installed(tarball, tmp_path_factory):
     """(collections folder, environment in which only it counts)."""
     folder = tmp_path_factory.mktemp("installed")
-    run("ansible-galaxy", "collection", "install", str(tarball), "--offline", "-p", str(folder))
-    return folder, {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(folder), "PYTHONPATH": ""}
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(folder), "PYTHONPATH": ""}
+    run("ansible-galaxy", "collection", "install", str(tarball), "--offline", "-p", str(folder), env=environment)
+    return folder, environment
 
 
 def test_tarball_holds_what_it_should(tarball):
@@ -73,7 +74,7 @@ def test_every_role_documents_itself(installed, sources, tmp_path):
     assert sorted(listed) == roles
 
 
-@pytest.mark.parametrize("name", ["site", "deploy", "rollback", "nexus", "serving", "lab"])
+@pytest.mark.parametrize("name", ["site", "deploy", "rollback", "nexus", "serving"])
 def test_playbook_is_found_by_its_name(installed, tmp_path, root, name):
     said = run("ansible-playbook", "-i", str(root / "inventories" / "lab"), f"mlops.onprem.{name}", "--syntax-check", env=installed[1], cwd=tmp_path)
-    assert f"playbook: mlops.onprem.{name}" in said
+    assert f"{installed[0]}/ansible_collections/mlops/onprem/playbooks/{name}.yml" in said

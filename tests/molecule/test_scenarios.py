@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every molecule scenario, step by step: a check on bare machines, converge, again with nothing changed and nothing restarted, its own tests.
+
+It knows no role. Machines have a prefix of their own in each run and are removed whatever happens.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "tests" / "output" / "molecule"
+SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+SILENT = re.compile(r"no hosts matched|could not match supplied host pattern|no tests found|Traceback \(most recent call last\)", re.I)
+
+
+class Scenario:
+    """One scenario's machines and its steps."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        # Two runs on one machine must not meet: neither in names nor in the loopback addresses that ports are published on.
+        self.lab = f"molecule-{os.getpid()}"
+        self.env = {**os.environ, "MLOPS_LAB": self.lab, "MLOPS_LAB_OCTET": str(100 + os.getpid() % 150), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder),
+                    "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PY_COLORS": "0"}
+
+    def step(self, name, **env):
+        """Run one molecule command; its output, which must show that hosts did something."""
+        done = subprocess.run(["molecule", name, "-s", self.name], cwd=ROOT, env={**self.env, **env}, text=True, check=False, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        print(f"--- molecule {name} -s {self.name}\n{done.stdout}")
+        assert done.returncode == 0, f"molecule {name} -s {self.name} ended with {done.returncode}"
+        return done.stdout
+
+    def play(self, name):
+        """A step that runs a playbook on the machines."""
+        text = self.step(name)
+        assert not SILENT.search(text), SILENT.search(text).group()
+        assert self.machines()
+        for machine in self.machines():
+            host = machine.removeprefix(f"mlops-{self.lab}-")
+            assert re.search(rf"^{host} +: ok=[1-9]", text, re.M), f"{name} did nothing on {host}"
+
+    def machines(self):
+        """Names of the scenario's containers."""
+        return docker("ps", "--filter", f"name=^mlops-{self.lab}-", "--format", "{{.Names}}").split()
+
+    def services(self):
+        """{(machine, unit): process} of all that runs."""
+        found = {}
+        for machine in self.machines():
+            shown = docker("exec", machine, "systemctl", "show", "--property=Id,MainPID", "--state=running", "*.service")
+            found.update({(machine, unit): pid for pid, unit in re.findall(r"MainPID=(\d+)\nId=(\S+)", shown)})
+        return found
+
+
+def docker(*command):
+    """Standard output of a docker command that must end well."""
+    return subprocess.run(["docker", *command], text=True, check=True, capture_output=True).stdout
+
+
+@pytest.fixture
+def scenario(request, tmp_path):
+    scenario = Scenario(request.param, tmp_path)
+    try:
+        yield scenario
+    finally:
+        scenario.step("destroy")
+        assert scenario.machines() == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, indirect=True)
+def test_scenario(scenario):
+    scenario.play("check")
+    scenario.play("converge")
+    running = scenario.services()
+    assert running
+    scenario.play("idempotence")
+    assert scenario.services() == running, "a second run restarted a service"
+    report = OUTPUT / f"{scenario.name}.xml"
+    report.unlink(missing_ok=True)
+    scenario.step("verify", PYTEST_ADDOPTS=f"--junitxml={report}")
+    assert ET.parse(report).findall(".//testcase"), "the scenario has no test"
