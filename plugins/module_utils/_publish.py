@@ -203,19 +203,26 @@ def _send(store, manifest, missing, content) -> list:
 
 
 def _write_manifest(store, wanted) -> _package.Manifest:
-    """The manifest that stands after writing: ours, or that of another writer when it is the same content."""
-    path = _package.manifest_path(wanted.model, wanted.version)
-    return wanted if store.write(path, Stream(len(wanted.raw), [wanted.raw])) else _stored(store, wanted)
+    """The manifest that stands after writing: ours, or that of another writer when it is the same content.
+
+    It is read back even when ours was taken: Nexus takes two PUTs of one path when they come at the same moment, and the later one stands.
+    """
+    store.write(_package.manifest_path(wanted.model, wanted.version), Stream(len(wanted.raw), [wanted.raw]))
+    return _stored(store, wanted)
 
 
 def _is_signed(store, stored, wanted, sign) -> bool:
     """Whether the stored manifest has its signature; MlopsError when it has another one, or is meant for another key."""
     if stored is None:
         return False
-    signature = store.read(_package.signature_path(stored.model, stored.version), _package.SIGNATURE_SIZE)
+    path = _package.signature_path(stored.model, stored.version)
+    signature = store.read(path, _package.SIGNATURE_SIZE)
     theirs, ours = (manifest.annotations.get(_package.SIGNED_BY) for manifest in (stored, wanted))
-    if theirs not in (None, ours) or signature not in (None, sign(stored.raw)):
-        raise MlopsError(f"{_name(stored)} in {store.url} is signed by another key: {theirs or 'unknown'}, the key given is {ours}")
+    if theirs not in (None, ours):
+        raise MlopsError(f"{_name(stored)} in {store.url} is signed by another key: {theirs}, the key given is {ours}")
+    if signature not in (None, sign(stored.raw)):
+        raise MlopsError(f"{_name(stored)} in {store.url} has a signature that this key did not make over this manifest: "
+                         f"delete {store.locate(path)} and publish again, or publish a new version")
     return signature is not None
 
 

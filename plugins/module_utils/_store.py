@@ -20,7 +20,9 @@ from ansible_collections.mlops.onprem.plugins.module_utils._transport import Tra
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ALREADY_THERE = (400, 409, 412)
 IDENTITY = {"Accept-Encoding": "identity"}
+CREATE_ONLY = {"If-None-Match": "*", "Content-Type": "application/octet-stream"}
 REF_NAME = "org.opencontainers.image.ref.name"
+MODEL = "onprem.mlops.model"
 SIGNATURE = "onprem.mlops.signature"
 
 
@@ -217,7 +219,7 @@ class OciLayoutStore(FileStore):
                 digest = _package.digest_of(content)
                 super().write(_package.blob_path(model, digest), Stream(len(content), [content]))
                 index["manifests"].append({"mediaType": _package.MANIFEST_TYPE, "artifactType": _package.ARTIFACT_TYPE, "digest": digest,
-                                           "size": len(content), "annotations": {REF_NAME: name, _package.TITLE: model}})
+                                           "size": len(content), "annotations": {REF_NAME: name, MODEL: model}})
             self._replace("oci-layout", {"imageLayoutVersion": "1.0.0"})
             self._replace("index.json", index)
         return True
@@ -225,7 +227,7 @@ class OciLayoutStore(FileStore):
     def versions(self, model=None):
         found = {}
         for entry in self._index()["manifests"]:
-            found.setdefault(entry["annotations"][_package.TITLE], []).append(entry["annotations"][REF_NAME])
+            found.setdefault(entry["annotations"][MODEL], []).append(entry["annotations"][REF_NAME])
         return {name: sorted(versions) for name, versions in found.items() if model in (None, name)}
 
     def _needed(self):
@@ -244,7 +246,7 @@ class OciLayoutStore(FileStore):
     def _entry(self, model, version, index=None):
         entries = (index or self._index())["manifests"]
         for entry in entries:
-            other = entry.get("annotations", {}).get(_package.TITLE)
+            other = entry.get("annotations", {}).get(MODEL)
             if other != model:
                 raise MlopsError(f"store: {self.url} holds {other or 'something not of this collection'}: give {model} a folder of its own")
         return next((entry for entry in entries if entry["annotations"].get(REF_NAME) == version), None)
@@ -283,8 +285,7 @@ class HttpStore(Store):
     def write(self, path, stream):
         try:
             # requests sends something empty in chunks, which not every server takes, unless it is given as bytes.
-            answer = self.transport.request("PUT", path, data=stream if len(stream) else b"",
-                                            headers={"Content-Type": "application/octet-stream", "If-None-Match": "*"})
+            answer = self.transport.request("PUT", path, data=stream if len(stream) else b"", headers=CREATE_ONLY)
         except ServiceError as error:
             if error.status in ALREADY_THERE and self.size(path) is not None:
                 return False
