@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -36,7 +37,8 @@ class Content:
         if _package.digest_of(raw) != digest:
             raise MlopsError(f"manifest of {model} {version} in {self.source.url} has digest {_package.digest_of(raw)}, asked for was {digest}")
         if public_key:
-            signature = signature or self._from_store(_package.signature_path(model, version), _package.SIGNATURE_SIZE, f"the signature of {model} {version}")
+            where = _package.signature_path(model, version)
+            signature = signature or self._from_store(where, _package.SIGNATURE_SIZE, f"the signature of {model} {version}")
             verify_signature(raw, signature, public_key, f"{model} {version}")
         return _package.parse_manifest(raw, model, version), signature
 
@@ -209,7 +211,5 @@ def sync_folder(path):
 
 
 def unlink_if_there(path):
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass

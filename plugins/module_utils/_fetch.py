@@ -87,8 +87,8 @@ class Source:
     """One place that answers requests: `https://host/base`, `http://`, `unix:///path/to/socket` or `file:///folder`.
 
     One connection is kept for all requests. `sent` counts the requests on the wire, `received` the bytes of bodies.
-    ca_path, ca: a file and a PEM text of the certificates to trust instead of the system's. timeout in seconds for each wait; retries are further tries without progress; pause the seconds before the first of them (doubled each time);
-    rate_limit in bytes per second, 0 for none.
+    ca_path, ca: a file and a PEM text of the certificates to trust instead of the system's. timeout: seconds for each wait. retries: further tries
+    without progress; pause: seconds before the first of them, doubled each time. rate_limit: bytes per second, 0 for none.
     """
 
     def __init__(self, url, username=None, password=None, ca_path=None, ca=None, timeout=60, retries=3, pause=1.0, rate_limit=0):
@@ -226,7 +226,8 @@ class Source:
             self._connection.request(method, target, data, {**self._headers, **headers})
             return self._connection.getresponse()
         except ssl.SSLCertVerificationError as error:
-            raise ServiceError(method, self._shown(target), None, f"its certificate is not trusted ({error.verify_message}): give store_ca or store_ca_path") from error
+            why = f"its certificate is not trusted ({error.verify_message}): give store_ca or store_ca_path"
+            raise ServiceError(method, self._shown(target), None, why) from error
         except (OSError, http.client.HTTPException) as error:
             raise self._silence(method, target, error) from error
 

@@ -42,6 +42,7 @@ class Host:
         running, enabled = self._units()
         paths = [self.layout.map, *self.layout.written(self.model)]
         texts = {path: read_bytes(path) for path in paths}
+        releases = f"{self.layout.home(self.model)}/releases"
         return Facts(
             answering={slot: self.answer(slot) for slot in running},
             running=running,
@@ -51,7 +52,7 @@ class Host:
             recorded=self._recorded(),
             files={path: None if raw is None else raw.decode(errors="replace") for path, raw in texts.items()},
             routes={name: state.slot for name, state in self.models().items() if name != self.model},
-            present=frozenset(os.listdir(f"{self.layout.home(self.model)}/releases")) if os.path.isdir(f"{self.layout.home(self.model)}/releases") else frozenset(),
+            present=frozenset(os.listdir(releases)) if os.path.isdir(releases) else frozenset(),
         )
 
     def memory_total(self):

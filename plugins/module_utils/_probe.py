@@ -75,10 +75,12 @@ def compare(request, outputs):
             absolute, relative = difference(expected, value)
             most_relative = max(most_relative, relative)
             if absolute > most_absolute or worst is None:
-                most_absolute, worst = max(most_absolute, absolute), {"output": wanted["name"], "index": index, "expected": expected, "got": value if finite(value) is value else str(value)}
+                got_text = value if finite(value) is value else str(value)
+                most_absolute, worst = max(most_absolute, absolute), {"output": wanted["name"], "index": index, "expected": expected, "got": got_text}
             # written so that NaN, which compares with nothing, fails
             if reason is None and not absolute <= request.absolute + request.relative * size_of(expected):
-                reason = f"output {wanted['name']!r}[{index}]: expected {expected!r}, got {value!r} (absolute {request.absolute}, relative {request.relative})"
+                allowed = f"absolute {request.absolute}, relative {request.relative}"
+                reason = f"output {wanted['name']!r}[{index}]: expected {expected!r}, got {value!r} ({allowed})"
     return Verdict(request.name, reason, most_absolute, most_relative, worst)
 
 
@@ -101,6 +103,7 @@ def is_number(value):
 def report(verdicts):
     """The result of a module: counts, largest differences, one entry a request, and why it failed (None when all passed)."""
     failed = [verdict for verdict in verdicts if not verdict.passed]
+    reason = f"golden request {failed[0].name!r}: {failed[0].reason} ({len(failed)} of {len(verdicts)} failed)" if failed else None
     return {
         "total": len(verdicts),
         "passed": len(verdicts) - len(failed),
@@ -108,12 +111,14 @@ def report(verdicts):
         "max_relative": finite(max((verdict.max_relative for verdict in verdicts), default=0.0)),
         "version": _common(verdict.version for verdict in verdicts),
         "digest": _common(verdict.digest for verdict in verdicts),
-        "requests": [
-            {"name": one.name, "passed": one.passed, "reason": one.reason, "max_absolute": finite(one.max_absolute), "max_relative": finite(one.max_relative), "worst": one.worst}
-            for one in verdicts
-        ],
-        "reason": f"golden request {failed[0].name!r}: {failed[0].reason}" + (f" ({len(failed)} of {len(verdicts)} failed)" if verdicts[1:] else "") if failed else None,
+        "requests": [_shown(verdict) for verdict in verdicts],
+        "reason": reason,
     }
+
+
+def _shown(verdict):
+    differences = {name: finite(getattr(verdict, name)) for name in ("max_absolute", "max_relative")}
+    return {"name": verdict.name, "passed": verdict.passed, "reason": verdict.reason, "worst": verdict.worst, **differences}
 
 
 def _common(values):

@@ -100,7 +100,7 @@ class State:
         return {"serial": self.event["serial"] + 1, "event": what, "release": name, "from": self.active, **more}
 
     def staged(self, name, version, digest, size):
-        """The release is complete on disk and is the candidate, or is the active one and there is no candidate. Clears its bad mark."""
+        """The release is complete on disk: it is the candidate, or the active one and there is none. Clears its bad mark."""
         return replace(
             self,
             candidate=None if name == self.active else name,
@@ -133,8 +133,8 @@ class State:
 class Facts(NamedTuple):
     """What a host shows of one model now, beside its state.
 
-    answering: slot -> digest its server names when it is ready. running, enabled: slots whose unit runs, starts at boot. serving: the slot HAProxy sends
-    clients to now. links: symlink -> release. recorded: serial of the last line of the history. files: path -> text of what the steps may write.
+    answering: slot -> digest its server names when it is ready. running, enabled: slots whose unit runs, starts at boot. serving: the slot HAProxy
+    sends clients to now. links: symlink -> release. recorded: serial of the last line of the history. files: path -> text of what steps may write.
     routes: model -> committed slot of the other models. present: releases that have a folder.
     """
 
@@ -243,7 +243,8 @@ def check_memory(model, memory_max, others, total):
     """Refuses when this model in both slots and every other active model could need more memory (bytes) than the host has."""
     need = 2 * memory_max + sum(limit for name, limit in others.items() if name != model)
     if memory_max and need > total:
-        raise MlopsError(f"memory: {model} needs 2 x {memory_max} bytes beside {need - 2 * memory_max} of other models, the host has {total}: lower memory_max")
+        beside = f"beside {need - 2 * memory_max} of other models"
+        raise MlopsError(f"memory: {model} needs 2 x {memory_max} bytes {beside}, the host has {total}: lower memory_max")
 
 
 def plan_settle(layout, state, facts):

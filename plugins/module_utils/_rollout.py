@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the mlops.onprem developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The states of the module model_release: look, plan, perform, report. Knows nothing of Ansible and has no effect that `_host` or `_content` has not."""
+"""The states of the module model_release: look, plan, perform, report. Knows no Ansible; every effect is one of `_host` or `_content`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsE
 from ansible_collections.mlops.onprem.plugins.module_utils._fetch import Source
 from ansible_collections.mlops.onprem.plugins.module_utils._host import Host
 from ansible_collections.mlops.onprem.plugins.module_utils._release import release_name
+
+LAYOUT = _release.Layout()
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Wanted:
 class Rollout:
     """One call of the module on one host. run() -> the result as a dict; MlopsError with everything that served before still serving."""
 
-    def __init__(self, wanted, check_mode=False, layout=_release.Layout(), make_host=Host):
+    def __init__(self, wanted, check_mode=False, layout=LAYOUT, make_host=Host):
         self.wanted, self.check_mode, self.layout = wanted, check_mode, layout
         source = None
         if wanted.store:
@@ -81,7 +83,7 @@ class Rollout:
     def _check_names(self):
         _package.check_model(self.wanted.model)
         if self.wanted.model in _release.RESERVED:
-            raise MlopsError(f"model {self.wanted.model!r} has the name of a folder of the store, give it another: not one of {', '.join(_release.RESERVED)}")
+            raise MlopsError(f"model {self.wanted.model!r} is the name of another folder below {self.layout.root}: give it another name")
         if self.wanted.version:
             _package.check_version(self.wanted.version)
 
@@ -99,7 +101,6 @@ class Rollout:
         _release.check_room(self.content.need(missing, manifest.files), self.content.room(), self.layout.root)
         others = {model: other.memory_max for model, other in self.host.models().items() if other.slot}
         _release.check_memory(wanted.model, wanted.memory_max, others, self.host.memory_total())
-        size = sum(entry.size for entry in manifest.files)
         self.more = {
             "bytes_total": sum(entry.size for entry in manifest.files),
             "bytes_missing": sum(entry.size for entry in missing),

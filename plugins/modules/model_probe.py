@@ -102,7 +102,6 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._fetch import Source
 from ansible_collections.mlops.onprem.plugins.module_utils._probe import probe, report

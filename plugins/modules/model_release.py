@@ -20,7 +20,7 @@ options:
   state:
     description:
       - V(gathered) only tells what is on the host.
-      - V(staged) verifies the manifest (digest, signature, names), checks room and memory, fetches what is missing, and makes the release the candidate.
+      - V(staged) verifies the manifest (digest, signature, names), checks room and memory, fetches what is missing, and makes it the candidate.
       - V(started) runs the candidate in the idle slot and waits until it answers. Without a candidate it makes sure that the active release runs.
       - V(switched) sends clients to the candidate, until HAProxy reads its files again.
       - V(committed) makes the candidate the active release, on disk and for the next boot, and removes releases beyond O(keep).
@@ -221,7 +221,6 @@ models:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._release import Layout
 from ansible_collections.mlops.onprem.plugins.module_utils._rollout import Rollout, Wanted

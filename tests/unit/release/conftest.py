@@ -12,15 +12,14 @@ import tempfile
 import time
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ansible_collections.mlops.onprem.plugins.module_utils import _package
 from ansible_collections.mlops.onprem.plugins.module_utils._fetch import Source
 from ansible_collections.mlops.onprem.plugins.module_utils._host import Host
 from ansible_collections.mlops.onprem.plugins.module_utils._probe import probe
 from ansible_collections.mlops.onprem.plugins.module_utils._release import SLOTS, Layout, unit
 from ansible_collections.mlops.onprem.plugins.module_utils._rollout import Rollout, Wanted, golden_requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SERVER = os.path.join(os.path.dirname(__file__), "slot_server.py")
 HAPROXY = """

@@ -12,12 +12,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
+from ansible_collections.mlops.onprem.plugins.module_utils._fetch import BLOCK, Interrupted, Source, ask_socket
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
-from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
-from ansible_collections.mlops.onprem.plugins.module_utils._fetch import BLOCK, Interrupted, Source, ask_socket
 
 CONTENT = random.Random(7).randbytes(3 * BLOCK + 77)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

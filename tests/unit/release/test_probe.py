@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-
 from ansible_collections.mlops.onprem.plugins.module_utils._package import GoldenRequest
 from ansible_collections.mlops.onprem.plugins.module_utils._probe import compare, report
 

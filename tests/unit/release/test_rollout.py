@@ -5,7 +5,6 @@ import json
 import os
 
 import pytest
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 
 
