@@ -46,7 +46,8 @@ def test_something_large_is_streamed(plain_server, tmp_path):
     plain_server.keep = False
     (tmp_path / "model.safetensors").touch()
     os.truncate(tmp_path / "model.safetensors", LARGE)
-    done = subprocess.run([sys.executable, "-c", LIMITED, plain_server.url, tmp_path], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", LIMITED, plain_server.url, tmp_path], capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.returncode == 0, done.stderr
     sent, grown_kib = map(int, done.stdout.split())
     assert sent > LARGE
