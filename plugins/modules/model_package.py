@@ -87,7 +87,7 @@ options:
       build_url: {description: The build that made it. Another one does not make another version., type: str}
       framework: {description: 'What trained it, such as C(scikit-learn 1.9.1).', type: str}
       dataset_digest: {description: The sha256 of the training data as C(sha256:<hex>)., type: str}
-      metrics: {description: 'Numbers by name, such as the content of C(metrics.json). Free-form, because every model has its own.', type: dict}
+      metrics: {description: 'Numbers by name, such as the content of C(metrics.json). Free form, because every model has its own.', type: dict}
   username:
     description: User of the server. If not set, the environment variable E(MLOPS_STORE_USERNAME) is used.
     type: str

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ROOT = Path(__file__).resolve().parents[3]
+KEPT = 1 << 20
 VERSIONS = {"1": [], "2": ["--strength", "2"], "bad": ["--forget-scaler"]}
 
 _spec = importlib.util.spec_from_file_location("nexus_conftest", ROOT / "tests" / "integration" / "nexus" / "conftest.py")
@@ -46,12 +47,19 @@ def repository(nexus, request):
 
 
 class PlainServer(http.server.BaseHTTPRequestHandler):
-    """PUT, GET and HEAD of paths, overwriting, without a list: the least a store can be. server.answer is a status to answer instead."""
+    """PUT, GET and HEAD of paths, overwriting, without a list: the least a store can be. server.answer is a status to answer instead.
+
+    Of what is longer than KEPT only the length is looked at: a test of something large must not hold it in memory here.
+    """
 
     protocol_version = "HTTP/1.1"
 
     def do_PUT(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])) if self.server.keep else self._drain()
+        body, left = b"", int(self.headers["Content-Length"])
+        while left:
+            block = self.rfile.read(min(left, KEPT))
+            left -= len(block)
+            body = (body + block)[:KEPT]
         if self.server.answer:
             return self._reply(self.server.answer)
         self.server.files[self.path] = body
@@ -62,12 +70,6 @@ class PlainServer(http.server.BaseHTTPRequestHandler):
         return self._reply(self.server.answer or (404 if body is None else 200), body or b"")
 
     do_HEAD = do_GET
-
-    def _drain(self):
-        left = int(self.headers["Content-Length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 16)))
-        return b""
 
     def _reply(self, status, body=b""):
         self.server.seen.append((self.command, self.path))
@@ -83,9 +85,9 @@ class PlainServer(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def plain_server():
-    """A running PlainServer: url, files, seen (requests), answer, keep."""
+    """A running PlainServer: url, files, seen (requests), answer."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), PlainServer)
-    server.files, server.seen, server.answer, server.keep = {}, [], None, True
+    server.files, server.seen, server.answer = {}, [], None
     server.url = f"http://127.0.0.1:{server.server_port}/models"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

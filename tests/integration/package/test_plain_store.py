@@ -43,7 +43,6 @@ def test_a_server_that_answers_with_an_error_is_quoted(plain_server, trained, pa
 
 def test_something_large_is_streamed(plain_server, tmp_path):
     """1 GiB goes through a process that may have 256 MiB of data and needs 32 of them."""
-    plain_server.keep = False
     (tmp_path / "model.safetensors").touch()
     os.truncate(tmp_path / "model.safetensors", LARGE)
     done = subprocess.run([sys.executable, "-c", LIMITED, plain_server.url, tmp_path], capture_output=True, text=True, check=False,
