@@ -20,7 +20,10 @@ class Content:
     def __init__(self, layout, source):
         self.layout, self.source = layout, source
         self.stamps_path = f"{layout.root}/blobs/stamps.json"
-        self.stamps = json.loads(read_bytes(self.stamps_path) or b"{}")
+        try:
+            self.stamps = json.loads(read_bytes(self.stamps_path) or b"{}")
+        except ValueError:
+            self.stamps = {}
         self.kept_stamps = dict(self.stamps)
         self.bytes_fetched = self.blobs_fetched = 0
 

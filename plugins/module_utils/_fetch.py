@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
 
 BLOCK = 1 << 20
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TRANSIENT = (429, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 5
@@ -98,6 +99,8 @@ class Source:
             raise MlopsError(f"store {self.url!r} is not a URL of http://, https://, unix:// or file://")
         if "@" in self._parts.netloc:
             raise MlopsError("a URL must not carry a password: give store_username and store_password instead")
+        if self._parts.scheme == "http" and password and self._parts.hostname not in LOOPBACK:
+            raise MlopsError(f"{self.url} would send the password in clear text: use https://")
         self._timeout, self._retries, self._pause, self._rate = timeout, retries, pause, rate_limit
         self._ca_path, self._ca, self._headers, self._connection = ca_path, ca, {}, None
         if username:

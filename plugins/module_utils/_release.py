@@ -353,7 +353,7 @@ def plan_rollback(layout, state, facts, options):
     """
     if options.digest and options.digest not in (state.digest(state.candidate), state.digest(state.active)):
         return plan_settle(layout, state, facts)
-    if state.candidate and not options.version:
+    if state.candidate and not options.version and options.digest in (None, state.digest(state.candidate)):
         steps = [] if facts.serving == state.slot else [Step("flip", (state.slot,))]
         after = state.dropped(options.reason, options.mark_bad)
         steps.append(Step("save", (after,)))

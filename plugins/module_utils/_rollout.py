@@ -86,6 +86,8 @@ class Rollout:
             raise MlopsError(f"model {self.wanted.model!r} is the name of another folder below {self.layout.root}: give it another name")
         if self.wanted.version:
             _package.check_version(self.wanted.version)
+        if self.wanted.digest:
+            _package.check_digest(self.wanted.digest)
 
     # one method a state: (state, facts) -> steps
 

@@ -46,8 +46,8 @@ class Store:
         self.key = Ed25519PrivateKey.generate()
         self.public_key = pem(self.key)
 
-    def publish(self, model, version, factor, expected=None, extra=None, name=None):
-        """Returns the digest. The model multiplies by factor; its golden answers say expected (default: right)."""
+    def publish(self, model, version, factor, expected=None, extra=None, name=None, large=None):
+        """Returns the digest. The model multiplies by factor; its golden answers say expected (default: right). large: path -> file to link in."""
         source = tempfile.mkdtemp(dir=os.path.dirname(self.folder))
         right = factor if expected is None else expected
         tensor = {"name": "x", "datatype": "FP32", "shape": [2], "data": [1.0, 2.0]}
@@ -64,11 +64,15 @@ class Store:
             os.makedirs(os.path.dirname(os.path.join(source, path)), exist_ok=True)
             with open(os.path.join(source, path), "w", encoding="utf-8") as file:
                 file.write(content)
+        for path, file in (large or {}).items():
+            os.link(file, os.path.join(source, path))
         found = _package.read_folder(source)
         config = _package.build_config(name or model, version, found, {}, "onnx")
         manifest = _package.build_manifest(name or model, version, found, config, {})
         for entry in found:
-            self.put(_package.blob_path(model, entry.digest), open(entry.name, "rb").read())
+            target = os.path.join(self.folder, _package.blob_path(model, entry.digest))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(entry.name, target)
         self.put(_package.blob_path(model, manifest.config[0]), config)
         self.put(f"{model}/manifests/{version}", manifest.raw)
         self.put(f"{model}/manifests/{version}.sig", self.key.sign(manifest.raw))

@@ -27,6 +27,10 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def setup(self):
+        self.server.connections += 1
+        super().setup()
+
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Range"), self.headers.get("Authorization")))
         fault = self.server.faults.pop(0) if self.server.faults else None
@@ -72,7 +76,7 @@ class UnixServer(socketserver.ThreadingUnixStreamServer):
 
 
 def started(server):
-    server.asked, server.faults, server.sent, server.content = [], [], 0, CONTENT
+    server.asked, server.faults, server.sent, server.connections, server.content = [], [], 0, 0, CONTENT
     server.handle_error = lambda *args: None  # clients hang up here on purpose
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -96,7 +100,7 @@ def test_one_pass_over_one_connection(server, source, tmp_path):
     for number in range(3):
         assert source.download("m/blobs/sha256:ab", str(tmp_path / str(number)), len(CONTENT), SHA256) == len(CONTENT)
     assert (tmp_path / "2").read_bytes() == CONTENT and (tmp_path / "2").stat().st_mode & 0o777 == 0o444
-    assert server.sent == 3 * len(CONTENT) and source.sent == 3
+    assert server.sent == 3 * len(CONTENT) and source.sent == 3 and server.connections == 1
     assert server.asked[0] == ("/base/m/blobs/sha256:ab", None, "Basic cmVhZGVyOnNlY3JldA==")
     assert sorted(os.listdir(tmp_path)) == ["0", "1", "2"]
 
@@ -208,10 +212,10 @@ def test_nobody_there(tmp_path):
     assert caught.value.refused
 
 
-@pytest.mark.parametrize("url, message", [("ftp://x", "ftp://x"), ("nexus", "'nexus' is not a URL"), ("https://u:p@x", "must not carry a password")])
+@pytest.mark.parametrize("url, message", [("ftp://x", "ftp://x"), ("nexus", "'nexus' is not a URL"), ("https://u:p@x", "must not carry a password"), ("http://x", "clear text")])
 def test_a_url_that_cannot_be_one(url, message):
     with pytest.raises(MlopsError, match=message):
-        Source(url)
+        Source(url, "reader", "secret")
 
 
 def test_a_folder_is_a_store_too(tmp_path):

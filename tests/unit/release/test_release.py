@@ -165,6 +165,7 @@ def test_a_cold_rollback_starts_first():
         (state_of(["1", "2", "3"]), {"version": "1"}, "1"),
         (state_of(["1", "2"]), {"digest": digest("2")}, "1"),
         (state_of(["1", "2"]), {"digest": digest("3")}, "2"),
+        (state_of(["1", "2"], "3"), {"digest": digest("2")}, "1"),
         (state_of(["1", "2"]), {"version": "2"}, "2"),
     ],
 )

@@ -174,6 +174,7 @@ def test_a_damaged_package_is_refused_and_the_old_version_serves(site, kind, mes
     "change, message",
     [
         ({"digest": "sha256:" + 64 * "0"}, "asked for was sha256:000"),
+        ({"digest": "sha256:12"}, "sha256:12"),
         ({"version": "9"}, "version 9 of model wine is not in the store"),
         ({"public_key": None}, "public_key is missing"),
         ({"memory_max": 1 << 50}, "lower memory_max"),
