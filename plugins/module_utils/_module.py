@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._reconcile import apply, diff, managed, missing_references, outcome, plan
 from ansible_collections.mlops.onprem.plugins.module_utils._resource import Option, Resource
@@ -85,14 +84,17 @@ def _run(module, product, resource) -> dict:
         wanted = [{resource.key: name, **params[name]} for name in resource.options[0].choices if params[name] is not None]
     else:
         wanted = params[resource.items]
-    transport = Transport(params["url"], **{name: params[name] for name in CONNECTION if name != "url"}, read_only=module.check_mode or params["state"] == "gathered")
+    connection = {name: params[name] for name in CONNECTION if name != "url"}
+    transport = Transport(params["url"], **connection, read_only=module.check_mode or params["state"] == "gathered")
     transport.secrets |= {item[option.name] for item in wanted or () for option in resource.secrets if item.get(option.name)}
     client = product.connect(transport)
     if params["state"] == "gathered":
-        found = {view[resource.key]: view for view in map(resource.view, managed(resource, resource.read(client, wanted or None if resource.single else None)))
-                 if not wanted or view[resource.key] in {item[resource.key] for item in wanted}}
+        keys = {item[resource.key] for item in wanted or ()}
+        objects = resource.read(client, wanted if wanted and resource.single else None)
+        found = {view[resource.key]: view for view in map(resource.view, managed(resource, objects)) if not keys or view[resource.key] in keys}
         if resource.single:
-            return {"changed": False, "gathered": {name: view for name, view in found.items() if view.pop(resource.key)}, "requests": transport.sent}
+            settings = {name: {option: value for option, value in view.items() if option != resource.key} for name, view in found.items()}
+            return {"changed": False, "gathered": settings, "requests": transport.sent}
         return {"changed": False, "gathered": list(found.values()), "requests": transport.sent}
     if not wanted and not params.get("purge"):
         return {"changed": False, "results": [], "requests": 0}

@@ -42,15 +42,15 @@ def _read_blobstores(transport, wanted):
     for store in _listing(f"{API}/blobstores")(transport, wanted):
         view = BLOBSTORES.view(store)
         item = view if items is None else items.get(store["name"])
-        if item and (items is None or BLOBSTORES.changes(view, item)):
-            store |= read_json(transport, BLOBSTORES.path(BLOBSTORES.update[1], view)) or {}
-        stores.append(store)
+        more = item and (items is None or BLOBSTORES.changes(view, item)) and read_json(transport, BLOBSTORES.path(BLOBSTORES.update[1], view))
+        stores.append(store | (more or {}))
     return stores
 
 
 BLOBSTORES = Resource(
     kind="blob store", items="blobstores", read=_read_blobstores,
-    create=("POST", f"{API}/blobstores/{{type}}"), update=("PUT", f"{API}/blobstores/{{type}}/{{name}}"), delete=("DELETE", f"{API}/blobstores/{{name}}"),
+    create=("POST", f"{API}/blobstores/{{type}}"), update=("PUT", f"{API}/blobstores/{{type}}/{{name}}"),
+    delete=("DELETE", f"{API}/blobstores/{{name}}"),
     unsent=("type", "unavailable", "blobCount", "totalSizeInBytes", "availableSpaceInBytes"),
     references=(Reference("members", "blob store"),),
     options=(
@@ -150,7 +150,8 @@ REPOSITORIES = Resource(
                only=NOT_GROUP | {"format": ("maven2",)}),
         Option("maven_layout_policy", "maven.layoutPolicy", choices=("STRICT", "PERMISSIVE"), initial="STRICT",
                only=NOT_GROUP | {"format": ("maven2",)}),
-        Option("content_disposition", "{format}.contentDisposition", choices=("INLINE", "ATTACHMENT"), only=NOT_GROUP | {"format": ("maven2", "raw")}),
+        Option("content_disposition", "{format}.contentDisposition", choices=("INLINE", "ATTACHMENT"),
+               only=NOT_GROUP | {"format": ("maven2", "raw")}),
         Option("apt_distribution", "apt.distribution", required=True, only=NOT_GROUP | {"format": ("apt",)}),
         Option("apt_flat", "apt.flat", type="bool", initial=False, only=PROXY | {"format": ("apt",)}),
         Option("signing_keypair", "{format}Signing.keypair", secret=True, only=SIGNED, carried="{format}Signing"),
@@ -167,7 +168,8 @@ REPOSITORIES = Resource(
         Option("require_authentication", "{format}.requireAuthentication", type="bool",
                only={"type": ("proxy", "group"), "format": ("cargo", "terraform")}),
         Option("yum_repodata_depth", "yum.repodataDepth", type="int", initial=0, only=HOSTED | {"format": ("yum",)}),
-        Option("yum_deploy_policy", "yum.deployPolicy", choices=("STRICT", "PERMISSIVE"), initial="STRICT", only=HOSTED | {"format": ("yum",)}),
+        Option("yum_deploy_policy", "yum.deployPolicy", choices=("STRICT", "PERMISSIVE"), initial="STRICT",
+               only=HOSTED | {"format": ("yum",)}),
         Option("nuget_version", "nugetProxy.nugetVersion", choices=("V2", "V3"), initial="V3", only=PROXY | {"format": ("nuget",)}),
         Option("nuget_query_cache_max_age", "nugetProxy.queryCacheItemMaxAge", type="int", initial=3600, only=PROXY | {"format": ("nuget",)}),
         Option("conan_version", "conanProxy.conanVersion", choices=("V1", "V2"), initial="V2", only=PROXY | {"format": ("conan",)}),
@@ -247,7 +249,8 @@ LOGS_IN = ("active", "changepassword")
 
 
 def _login_works(transport, item, have) -> bool:
-    """Whether the wanted password is the user's: one request in the user's name. Of a user who cannot log in it is taken as right until that changes."""
+    """Whether the wanted password is the user's: one request in the user's name. Of a user who cannot log in it is taken as right
+    until that changes."""
     if item.get("password") is None:
         return True
     if have["status"] not in LOGS_IN:
@@ -341,7 +344,8 @@ def _setting_requests(_verb, values, body):
 
 def _base_url_request(body):
     """A capability is created without an id and updated with it, by REST where the server has it, else by the interface of its pages."""
-    capability = {"enabled": True, "notes": "", **{name: body[name] for name in ("id", "enabled", "notes", "properties") if body.get(name) is not None}}
+    kept = {name: body[name] for name in ("id", "enabled", "notes", "properties") if body.get(name) is not None}
+    capability = {"enabled": True, "notes": "", **kept}
     if body.get("rest"):
         path = f"{API}/capabilities" + (f"/{capability['id']}" if "id" in capability else "")
         return Request("PUT" if "id" in capability else "POST", path, capability | {"type": "baseurl"})

@@ -71,7 +71,8 @@ def _create(resource, key, want) -> Action:
     for option in resource.options:
         if resource.applies(option, values) and option.initial is not None:
             values.setdefault(option.name, option.initial)
-    missing = [option.name for option in resource.options if option.required and option.name not in values and resource.applies(option, values)]
+    missing = [option.name for option in resource.options
+               if option.required and option.name not in values and resource.applies(option, values)]
     if missing:
         raise MlopsError(f"{resource.name(key)} is not there yet and cannot be made without {', '.join(missing)}")
     _refuse_unfit(resource, key, want, values)
@@ -84,8 +85,8 @@ def _update(resource, key, obj, want, send_secret) -> Action:
     changes = resource.changes(have, want)
     for option in changes:
         if option.immutable:
-            raise MlopsError(f"{resource.name(key)}: {option.name} is {have.get(option.name)!r} on the server and {want[option.name]!r} here and cannot "
-                             f"be changed; take another {resource.key}, or delete it first (with what it holds)")
+            raise MlopsError(f"{resource.name(key)}: {option.name} is {have.get(option.name)!r} on the server and {want[option.name]!r} here and "
+                             f"cannot be changed; take another {resource.key}, or delete it first (with what it holds)")
     values = {**have, **want}
     _refuse_unfit(resource, key, want, values)
     secrets = [option for option in resource.secrets if option.name in want]

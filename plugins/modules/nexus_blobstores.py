@@ -157,7 +157,7 @@ requests:
 """
 
 from ansible_collections.mlops.onprem.plugins.module_utils._module import manage
-from ansible_collections.mlops.onprem.plugins.module_utils._nexus import NEXUS, BLOBSTORES
+from ansible_collections.mlops.onprem.plugins.module_utils._nexus import BLOBSTORES, NEXUS
 
 
 def main():

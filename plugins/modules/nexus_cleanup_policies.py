@@ -121,7 +121,7 @@ requests:
 """
 
 from ansible_collections.mlops.onprem.plugins.module_utils._module import manage
-from ansible_collections.mlops.onprem.plugins.module_utils._nexus import NEXUS, CLEANUP_POLICIES
+from ansible_collections.mlops.onprem.plugins.module_utils._nexus import CLEANUP_POLICIES, NEXUS
 
 
 def main():

@@ -94,7 +94,7 @@ requests:
 """
 
 from ansible_collections.mlops.onprem.plugins.module_utils._module import manage
-from ansible_collections.mlops.onprem.plugins.module_utils._nexus import NEXUS, CONTENT_SELECTORS
+from ansible_collections.mlops.onprem.plugins.module_utils._nexus import CONTENT_SELECTORS, NEXUS
 
 
 def main():

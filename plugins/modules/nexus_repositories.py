@@ -13,7 +13,8 @@ version_added: "0.1.0"
 author: the mlops.onprem developers (@mlops-onprem)
 description:
   - Makes, changes, deletes and reads hosted, proxy and group repositories of any format, as a list, in one pass.
-  - Reads all with one request. A blob store, cleanup policy, routing rule or member that does not exist is refused before anything is written, and so is a change of name, format, type or blob store.
+  - Reads all with one request. A blob store, cleanup policy, routing rule or member that does not exist is refused before anything is written,
+    and so is a change of name, format, type or blob store.
   - Members are made before their groups, whatever the order of the list.
   - The formats C(raw), C(maven2) and C(apt) are run against a real Nexus; the others are checked against the API description only.
 
@@ -35,7 +36,8 @@ options:
         description:
           - Format. Needed for a new repository; it cannot be changed.
         type: str
-        choices: [alpine, ansiblegalaxy, apt, cargo, cocoapods, composer, conan, conda, docker, gitlfs, go, helm, huggingface, maven2, npm, nuget, oci, p2, pub, pypi, r, raw, rubygems, swift, terraform, yum]
+        choices: [alpine, ansiblegalaxy, apt, cargo, cocoapods, composer, conan, conda, docker, gitlfs, go, helm, huggingface, maven2, npm,
+        nuget, oci, p2, pub, pypi, r, raw, rubygems, swift, terraform, yum]
       type:
         description:
           - Type. Needed for a new repository; it cannot be changed.
@@ -134,7 +136,8 @@ options:
         type: bool
       auth_type:
         description:
-          - Proxies only. How to log in at the upstream; V(none) takes the login away. V(bearerToken) and V(ntlm) are checked against the API description only.
+          - Proxies only. How to log in at the upstream; V(none) takes the login away. V(bearerToken) and V(ntlm) are checked against the API
+            description only.
         type: str
         choices: [none, username, ntlm, bearerToken]
       auth_username:

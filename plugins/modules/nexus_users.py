@@ -71,7 +71,8 @@ options:
     description:
       - Nexus never shows a password, so this says when to send that of a user who is there.
       - V(on_create) never does, V(always) does in every run, which then always reports a change.
-      - V(when_changed) tries to log in with the wanted password, one request per user, and sends it if that fails. A user who is disabled or locked cannot be tried and is left alone.
+      - V(when_changed) tries to log in with the wanted password, one request per user, and sends it if that fails. A user who is disabled or
+        locked cannot be tried and is left alone.
     type: str
     choices: [on_create, always, when_changed]
     default: on_create

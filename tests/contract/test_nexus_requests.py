@@ -10,7 +10,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-
 from ansible_collections.mlops.onprem.plugins.module_utils import _nexus
 from ansible_collections.mlops.onprem.plugins.module_utils._reconcile import plan
 
@@ -28,7 +27,9 @@ def spec(name):
     path = SPECS / name
     if not path.is_file():
         pytest.skip(f"{path} is not there: Nexus' API descriptions stand beside the project on its developers' machines, not in it")
-    return yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if path.suffix == ".yaml" else json.loads(path.read_text())
+    return (
+        yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if path.suffix == ".yaml" else json.loads(path.read_text())
+    )
 
 
 def resolve(name, node):
@@ -115,7 +116,15 @@ def full(resource, given):
     return item(resource, **values)
 
 
-ADDED = {"users": {"source": "default", "readOnly": False, "externalRoles": []}}  # by the server
+ADDED = {  # by the server, to what it shows
+    "blobstores": {"unavailable": False, "blobCount": 0, "totalSizeInBytes": 0, "availableSpaceInBytes": 1},
+    "content_selectors": {"type": "csel"},
+    "cleanup_policies": {"inUseCount": 0},
+    "privileges": {"readOnly": False},
+    "repositories": {"url": "http://nexus.example.org/repository/x"},
+    "roles": {"source": "default", "readOnly": False},
+    "users": {"source": "default", "readOnly": False, "externalRoles": []},
+}
 
 
 def life(resource, values, change):
@@ -153,8 +162,11 @@ def test_repositories(name, filled):
         if filled:
             values = full(_nexus.REPOSITORIES, given)
         else:
-            needed = {option.name: sample(option) for option in _nexus.REPOSITORIES.options
-                      if option.required and option.name not in given and _nexus.REPOSITORIES.applies(option, given)}
+            needed = {
+                option.name: sample(option)
+                for option in _nexus.REPOSITORIES.options
+                if option.required and option.name not in given and _nexus.REPOSITORIES.applies(option, given)
+            }
             values = item(_nexus.REPOSITORIES, **needed, **given)
             values["signing_keypair"] = "KEY"
         for option in ("signing_keypair", "signing_passphrase"):
@@ -166,11 +178,19 @@ def test_repositories(name, filled):
     assert seen == 3 * len(list(described_repositories(name)))
 
 
+def test_a_routing_rule_is_sent_under_both_names():
+    """It is read as routingRuleName; 3.71 takes routingRule, later versions the other: an update of something else must not lose it."""
+    proxy = {"name": "x", "format": "raw", "type": "proxy", "routingRule": "rule", "storage": {}}
+    request = plan(_nexus.REPOSITORIES, [item(_nexus.REPOSITORIES, name="x", content_max_age=5)], [proxy])[0].requests[0]
+    assert request.body["routingRule"] == request.body["routingRuleName"] == "rule"
+
+
 def signs(name, format_, type_):
     schema, _described = body_schema(name, "POST", f"{_nexus.API}/repositories/{'maven' if format_ == 'maven2' else format_}/{type_}")
     schema = resolve(name, schema)
     return f"{format_}Signing" in schema.get("properties", {}) or any(
-        f"{format_}Signing" in resolve(name, part).get("properties", {}) for part in schema.get("allOf", ()))
+        f"{format_}Signing" in resolve(name, part).get("properties", {}) for part in schema.get("allOf", ())
+    )
 
 
 PRIVILEGE_TYPES = _nexus.PRIVILEGES.options[1].choices
@@ -211,8 +231,21 @@ def test_settings(setting, values, current, names):
         check(name, actions[0].requests[0])
 
 
-READS = ["blobstores", "repositorySettings", "security/content-selectors", "security/privileges", "security/roles", "security/users", "security/anonymous",
-         "security/realms/active", "email", "repositories", "routing-rules", "script", "status"]
+READS = [
+    "blobstores",
+    "repositorySettings",
+    "security/content-selectors",
+    "security/privileges",
+    "security/roles",
+    "security/users",
+    "security/anonymous",
+    "security/realms/active",
+    "email",
+    "repositories",
+    "routing-rules",
+    "script",
+    "status",
+]
 
 
 @pytest.mark.parametrize("path", READS)

@@ -49,8 +49,10 @@ class Nexus:
             assert time.monotonic() < deadline, f"Nexus does not write {log}"
             time.sleep(0.05)
         lines = text.splitlines()
-        new, self.seen = lines[self.seen:], len(lines)
-        return [tuple(line.split('"')[1].split()[:2]) for line in new if mark not in line]
+        new, self.seen = lines[self.seen :], len(lines)
+        logged = [tuple(line.split('"')[1].split()[:2]) for line in new]
+        # the fixture's own, among them late ones from when it waited for the server
+        return [request for request in logged if not request[1].startswith("/service/rest/v1/status")]
 
     def writes_logged(self):
         return [request for request in self.requests_logged() if request[0] not in ("GET", "HEAD")]
@@ -67,8 +69,14 @@ def start(folder, port):
     (data / "etc" / "nexus.properties").write_text(f"application-port={port}\napplication-host=127.0.0.1\n")
     memory = {"JAVA_MIN_MEM": "256m", "JAVA_MAX_MEM": "1200m", "DIRECT_MAX_MEM": "1200m"}
     with (folder / "out.log").open("wb") as out:
-        return data, subprocess.Popen([home / "bin" / "nexus", "server"], env=os.environ | memory | {"KARAF_DATA": str(data)}, stdin=subprocess.DEVNULL,
-                                      stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        return data, subprocess.Popen(
+            [home / "bin" / "nexus", "server"],
+            env=os.environ | memory | {"KARAF_DATA": str(data)},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def stop(process):
@@ -106,11 +114,16 @@ def nexus(tmp_path_factory):
 @pytest.fixture(scope="session")
 def run(nexus):
     """Run a module in this process: run("roles", roles=[...]) returns what it prints. _check is check mode."""
+
     def module(name, _check=False, **options):
         connection = {"url": nexus.url, "username": "admin", "password": nexus.password}
         out = io.StringIO()
-        with patch_module_args(connection | options | {"_ansible_check_mode": _check, "_ansible_diff": True}), contextlib.redirect_stdout(out), \
-                pytest.raises(SystemExit):
+        with (
+            patch_module_args(connection | options | {"_ansible_check_mode": _check, "_ansible_diff": True}),
+            contextlib.redirect_stdout(out),
+            pytest.raises(SystemExit),
+        ):
             importlib.import_module(f"{MODULES}.nexus_{name}").main()
         return json.loads(out.getvalue().splitlines()[-1])
+
     return module

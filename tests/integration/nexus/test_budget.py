@@ -13,9 +13,20 @@ import yaml
 
 BLOBSTORES = [{"name": f"budget-{number}", "path": f"budget-{number}"} for number in range(10)]
 REPOSITORIES = [{"name": f"budget-{number}", "format": "raw", "type": "hosted", "blob_store": f"budget-{number % 10}"} for number in range(50)]
-ROLES = [{"id": f"budget-{number}", "name": f"Budget {number}", "privileges": [f"nx-repository-view-raw-budget-{number}-read"]} for number in range(20)]
-USERS = [{"user_id": f"budget-{number}", "first_name": "B", "last_name": str(number), "email": f"b{number}@example.org", "roles": [f"budget-{number}"],
-          "password": f"pass-of-{number}"} for number in range(20)]
+ROLES = [
+    {"id": f"budget-{number}", "name": f"Budget {number}", "privileges": [f"nx-repository-view-raw-budget-{number}-read"]} for number in range(20)
+]
+USERS = [
+    {
+        "user_id": f"budget-{number}",
+        "first_name": "B",
+        "last_name": str(number),
+        "email": f"b{number}@example.org",
+        "roles": [f"budget-{number}"],
+        "password": f"pass-of-{number}",
+    }
+    for number in range(20)
+]
 HUNDRED = {"blobstores": BLOBSTORES, "repositories": REPOSITORIES, "roles": ROLES, "users": USERS}
 
 
@@ -23,7 +34,9 @@ HUNDRED = {"blobstores": BLOBSTORES, "repositories": REPOSITORIES, "roles": ROLE
 def empty(run):
     yield
     for kind, items in reversed(HUNDRED.items()):
-        assert "failed" not in run(kind, state="absent", **{kind: [{name: item[name] for name in ("name", "id", "user_id") if name in item} for item in items]}), kind
+        assert "failed" not in run(
+            kind, state="absent", **{kind: [{name: item[name] for name in ("name", "id", "user_id") if name in item} for item in items]}
+        ), kind
 
 
 def cost(run, nexus, **given):
@@ -44,16 +57,29 @@ def test_a_hundred_objects(run, nexus, empty):
     changes, sent = cost(run, nexus, blobstores=[{"name": store["name"]} for store in BLOBSTORES])
     assert changes == 0 and sent <= 6
     wanted = {}
-    for kind, change in (("repositories", {"write_policy": "deny"}), ("roles", {"privileges": ["nx-search-read"]}), ("users", {"roles": ["budget-1"]}),
-                         ("blobstores", {"quota_type": "spaceUsedQuota", "quota_limit": 10**12})):
+    for kind, change in (
+        ("repositories", {"write_policy": "deny"}),
+        ("roles", {"privileges": ["nx-search-read"]}),
+        ("users", {"roles": ["budget-1"]}),
+        ("blobstores", {"quota_type": "spaceUsedQuota", "quota_limit": 10**12}),
+    ):
         wanted[kind] = [HUNDRED[kind][0] | change, *HUNDRED[kind][1:]]
         changes, sent = cost(run, nexus, **wanted)
         assert changes == 1 and sent <= 6 + len(BLOBSTORES) + 2, kind
 
 
 def test_more_users_than_nexus_lists_by_default(run, nexus):
-    users = [{"user_id": f"many-{number}", "first_name": "M", "last_name": str(number), "email": f"m{number}@example.org", "roles": ["nx-anonymous"],
-              "password": "pass-of-many"} for number in range(150)]
+    users = [
+        {
+            "user_id": f"many-{number}",
+            "first_name": "M",
+            "last_name": str(number),
+            "email": f"m{number}@example.org",
+            "roles": ["nx-anonymous"],
+            "password": "pass-of-many",
+        }
+        for number in range(150)
+    ]
     keys = [{"user_id": user["user_id"]} for user in users]
     try:
         assert run("users", users=users)["requests"] == 152
@@ -64,28 +90,61 @@ def test_more_users_than_nexus_lists_by_default(run, nexus):
         assert len(run("users", state="absent", users=keys)["results"]) == 150
 
 
-PLAYBOOK = [{
-    "hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
-    "module_defaults": {"group/mlops.onprem.nexus": {"url": "{{ nexus_url }}", "username": "admin"}},
-    "tasks": [
-        {"mlops.onprem.nexus_content_selectors": {"content_selectors": [{"name": "play-a", "expression": 'format == "raw"'}]}},
-        {"mlops.onprem.nexus_privileges": {"privileges": [{"name": "play-a", "type": "repository-content-selector", "actions": ["READ"], "format": "raw",
-                                                           "repository": "*", "content_selector": "play-a"}]}},
-        {"mlops.onprem.nexus_roles": {"roles": [{"id": "play-a", "name": "Play", "privileges": ["play-a"]}]}},
-        {"mlops.onprem.nexus_users": {"users": [{"user_id": "play-a", "first_name": "P", "last_name": "A", "email": "p@example.org", "roles": ["play-a"],
-                                                 "password": "pass-of-play"}], "update_secret": "when_changed"}},
-        {"mlops.onprem.nexus_settings": {"realms": {"active": ["NexusAuthenticatingRealm"]}, "eula": {"accepted": True}}},
-    ],
-}]
+PLAYBOOK = [
+    {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"},
+        "module_defaults": {"group/mlops.onprem.nexus": {"url": "{{ nexus_url }}", "username": "admin"}},
+        "tasks": [
+            {"mlops.onprem.nexus_content_selectors": {"content_selectors": [{"name": "play-a", "expression": 'format == "raw"'}]}},
+            {
+                "mlops.onprem.nexus_privileges": {
+                    "privileges": [
+                        {
+                            "name": "play-a",
+                            "type": "repository-content-selector",
+                            "actions": ["READ"],
+                            "format": "raw",
+                            "repository": "*",
+                            "content_selector": "play-a",
+                        }
+                    ]
+                }
+            },
+            {"mlops.onprem.nexus_roles": {"roles": [{"id": "play-a", "name": "Play", "privileges": ["play-a"]}]}},
+            {
+                "mlops.onprem.nexus_users": {
+                    "users": [
+                        {
+                            "user_id": "play-a",
+                            "first_name": "P",
+                            "last_name": "A",
+                            "email": "p@example.org",
+                            "roles": ["play-a"],
+                            "password": "pass-of-play",
+                        }
+                    ],
+                    "update_secret": "when_changed",
+                }
+            },
+            {"mlops.onprem.nexus_settings": {"realms": {"active": ["NexusAuthenticatingRealm"]}, "eula": {"accepted": True}}},
+        ],
+    }
+]
 
 
 def play(nexus, tmp_path, *options):
     """Run the playbook with connection options from group defaults and, for the password, the environment."""
     book = tmp_path / "play.yml"
     book.write_text(yaml.safe_dump(PLAYBOOK))
-    done = subprocess.run([Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", book, "-e", f"nexus_url={nexus.url}", *options],
-                          env=os.environ | {"NEXUS_PASSWORD": nexus.password, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"},
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", book, "-e", f"nexus_url={nexus.url}", *options],
+        env=os.environ | {"NEXUS_PASSWORD": nexus.password, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert nexus.password not in done.stdout and "pass-of-play" not in done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())

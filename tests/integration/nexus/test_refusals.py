@@ -12,45 +12,97 @@ RAW = {"format": "raw", "type": "hosted"}
 @pytest.fixture(scope="module", autouse=True)
 def there(run):
     run("repositories", repositories=[{"name": "refuse-raw", **RAW}])
-    run("users", users=[{"user_id": "refuse-reader", "first_name": "R", "last_name": "R", "email": "r@example.org", "roles": ["nx-anonymous"], "password": "pass-of-r"}])
+    run(
+        "users",
+        users=[
+            {
+                "user_id": "refuse-reader",
+                "first_name": "R",
+                "last_name": "R",
+                "email": "r@example.org",
+                "roles": ["nx-anonymous"],
+                "password": "pass-of-r",
+            }
+        ],
+    )
     yield
     run("repositories", state="absent", repositories=[{"name": "refuse-raw"}])
     run("users", state="absent", users=[{"user_id": "refuse-reader"}])
 
 
-@pytest.mark.parametrize(("module", "options", "words"), [
-    ("repositories", {"repositories": [{"name": "x", **RAW}, {"name": "x", **RAW}]}, "repositories: repository 'x' is given twice"),
-    ("repositories", {"repositories": [{"name": "y", **RAW}, {"name": "x", "blob_store": "nope", **RAW}]},
-     "repository 'x': blob_store names blob store 'nope', which does not exist"),
-    ("repositories", {"repositories": [{"name": "refuse-raw", "type": "proxy"}]}, "repository 'refuse-raw': type is 'hosted' on the server and 'proxy' here"),
-    ("repositories", {"repositories": [{"name": "refuse-raw", "format": "apt"}]}, "repository 'refuse-raw': format is 'raw' on the server and 'apt' here"),
-    ("repositories", {"repositories": [{"name": "refuse-raw", "blob_store": "other"}]}, "blob_store is 'default' on the server and 'other' here"),
-    ("repositories", {"repositories": [{"name": "x", "format": "raw", "type": "group", "members": ["refuse-raw", "nope"]}]},
-     "repository 'x': members names repository 'nope', which does not exist"),
-    ("repositories", {"repositories": [{"name": "x", **RAW, "cleanup_policies": ["nope"]}]}, "cleanup_policies names cleanup policy 'nope'"),
-    ("repositories", {"repositories": [{"name": "x", "format": "raw", "type": "proxy"}]}, "repository 'x' is not there yet and cannot be made without remote_url"),
-    ("repositories", {"repositories": [{"name": "x"}]}, "cannot be made without format, type"),
-    ("repositories", {"repositories": [{"name": "x", **RAW, "remote_url": "http://h"}]}, "remote_url is for type proxy; this one has type hosted"),
-    ("repositories", {"repositories": [{"name": "x", **RAW, "blobstore": "default"}]}, "Unsupported parameters .*blobstore"),
-    ("repositories", {"repositories": [{"name": "x", "format": "rwa", "type": "hosted"}]}, "value of format must be one of"),
-    ("repositories", {"repositories": [], "purge": True}, "purge: with an empty list"),
-    ("blobstores", {"blobstores": [{"name": "x"}]}, "blob store 'x' is not there yet and cannot be made without path"),
-    ("blobstores", {"blobstores": [{"name": "default", "type": "s3"}]}, "blob store 'default': type is 'file' on the server and 's3' here"),
-    ("blobstores", {"blobstores": [{"name": "default", "quota_type": "spaceUsedQuota"}]}, "quota_type cannot be changed without giving quota_limit"),
-    ("roles", {"roles": [{"id": "x", "name": "x", "privileges": ["nope"]}]}, "role 'x': privileges names privilege 'nope', which does not exist"),
-    ("roles", {"roles": [{"id": "x", "name": "x", "roles": ["nope"]}]}, "role 'x': roles names role 'nope', which does not exist"),
-    ("roles", {"roles": [{"id": "x", "name": "x", "roles": ["y"]}, {"id": "y", "name": "y", "roles": ["x"]}]}, "refer to each other in a circle"),
-    ("users", {"users": [{"user_id": "refuse-reader", "roles": ["nope"]}]}, "user 'refuse-reader': roles names role 'nope', which does not exist"),
-    ("users", {"users": [{"user_id": "x", "password": "pass-of-x"}]}, "cannot be made without first_name, last_name, email, roles"),
-    ("users", {"state": "absent", "users": [{"user_id": "admin"}]}, "user 'admin' is who this task connects as"),
-    ("privileges", {"privileges": [{"name": "x", "type": "repository-view", "format": "raw", "repository": "nope", "actions": ["READ"]}]},
-     "privilege 'x': repository names repository 'nope', which does not exist"),
-    ("privileges", {"privileges": [{"name": "x", "type": "wildcard", "pattern": "p", "domain": "d"}]}, "domain is for type application; this one has type wildcard"),
-    ("roles", {"roles": [{"id": "x", "name": "x"}], "password": "pass-wrong"}, "GET .*/service/rest/v1/security/roles answered 401 Unauthorized"),
-    ("roles", {"roles": [{"id": "x", "name": "x"}], "username": "refuse-reader", "password": "pass-of-r"}, "security/roles answered 403"),
-    ("roles", {"roles": [{"id": "x", "name": "x"}], "url": "http://127.0.0.1:1"}, "did not answer: .*Connection refused"),
-    ("roles", {"roles": [{"id": "x", "name": "x"}], "url": "127.0.0.1:1"}, "url: '127.0.0.1:1' is not an http"),
-])
+@pytest.mark.parametrize(
+    ("module", "options", "words"),
+    [
+        ("repositories", {"repositories": [{"name": "x", **RAW}, {"name": "x", **RAW}]}, "repositories: repository 'x' is given twice"),
+        (
+            "repositories",
+            {"repositories": [{"name": "y", **RAW}, {"name": "x", "blob_store": "nope", **RAW}]},
+            "repository 'x': blob_store names blob store 'nope', which does not exist",
+        ),
+        (
+            "repositories",
+            {"repositories": [{"name": "refuse-raw", "type": "proxy"}]},
+            "repository 'refuse-raw': type is 'hosted' on the server and 'proxy' here",
+        ),
+        (
+            "repositories",
+            {"repositories": [{"name": "refuse-raw", "format": "apt"}]},
+            "repository 'refuse-raw': format is 'raw' on the server and 'apt' here",
+        ),
+        ("repositories", {"repositories": [{"name": "refuse-raw", "blob_store": "other"}]}, "blob_store is 'default' on the server and 'other' here"),
+        (
+            "repositories",
+            {"repositories": [{"name": "x", "format": "raw", "type": "group", "members": ["refuse-raw", "nope"]}]},
+            "repository 'x': members names repository 'nope', which does not exist",
+        ),
+        ("repositories", {"repositories": [{"name": "x", **RAW, "cleanup_policies": ["nope"]}]}, "cleanup_policies names cleanup policy 'nope'"),
+        (
+            "repositories",
+            {"repositories": [{"name": "x", "format": "raw", "type": "proxy"}]},
+            "repository 'x' is not there yet and cannot be made without remote_url",
+        ),
+        ("repositories", {"repositories": [{"name": "x"}]}, "cannot be made without format, type"),
+        (
+            "repositories",
+            {"repositories": [{"name": "x", **RAW, "remote_url": "http://h"}]},
+            "remote_url is for type proxy; this one has type hosted",
+        ),
+        ("repositories", {"repositories": [{"name": "x", **RAW, "blobstore": "default"}]}, "Unsupported parameters .*blobstore"),
+        ("repositories", {"repositories": [{"name": "x", "format": "rwa", "type": "hosted"}]}, "value of format must be one of"),
+        ("repositories", {"repositories": [], "purge": True}, "purge: with an empty list"),
+        ("blobstores", {"blobstores": [{"name": "x"}]}, "blob store 'x' is not there yet and cannot be made without path"),
+        ("blobstores", {"blobstores": [{"name": "default", "type": "s3"}]}, "blob store 'default': type is 'file' on the server and 's3' here"),
+        (
+            "blobstores",
+            {"blobstores": [{"name": "default", "quota_type": "spaceUsedQuota"}]},
+            "quota_type cannot be changed without giving quota_limit",
+        ),
+        ("roles", {"roles": [{"id": "x", "name": "x", "privileges": ["nope"]}]}, "role 'x': privileges names privilege 'nope', which does not exist"),
+        ("roles", {"roles": [{"id": "x", "name": "x", "roles": ["nope"]}]}, "role 'x': roles names role 'nope', which does not exist"),
+        ("roles", {"roles": [{"id": "x", "name": "x", "roles": ["y"]}, {"id": "y", "name": "y", "roles": ["x"]}]}, "refer to each other in a circle"),
+        (
+            "users",
+            {"users": [{"user_id": "refuse-reader", "roles": ["nope"]}]},
+            "user 'refuse-reader': roles names role 'nope', which does not exist",
+        ),
+        ("users", {"users": [{"user_id": "x", "password": "pass-of-x"}]}, "cannot be made without first_name, last_name, email, roles"),
+        ("users", {"state": "absent", "users": [{"user_id": "admin"}]}, "user 'admin' is who this task connects as"),
+        (
+            "privileges",
+            {"privileges": [{"name": "x", "type": "repository-view", "format": "raw", "repository": "nope", "actions": ["READ"]}]},
+            "privilege 'x': repository names repository 'nope', which does not exist",
+        ),
+        (
+            "privileges",
+            {"privileges": [{"name": "x", "type": "wildcard", "pattern": "p", "domain": "d"}]},
+            "domain is for type application; this one has type wildcard",
+        ),
+        ("roles", {"roles": [{"id": "x", "name": "x"}], "password": "pass-wrong"}, "GET .*/service/rest/v1/security/roles answered 401 Unauthorized"),
+        ("roles", {"roles": [{"id": "x", "name": "x"}], "username": "refuse-reader", "password": "pass-of-r"}, "security/roles answered 403"),
+        ("roles", {"roles": [{"id": "x", "name": "x"}], "url": "http://127.0.0.1:1"}, "did not answer: .*Connection refused"),
+        ("roles", {"roles": [{"id": "x", "name": "x"}], "url": "127.0.0.1:1"}, "url: '127.0.0.1:1' is not an http"),
+    ],
+)
 def test_refused_before_anything_is_written(run, nexus, module, options, words):
     nexus.writes_logged()
     answer = run(module, **options)
@@ -63,7 +115,9 @@ def test_refused_before_anything_is_written(run, nexus, module, options, words):
 def test_the_servers_own_words_and_what_was_not_tried(run, nexus):
     wanted = [{"name": "refuse-a", "expression": "path = 1"}, {"name": "refuse-b", "expression": 'format == "raw"'}]
     answer = run("content_selectors", content_selectors=wanted)
-    assert answer["msg"].startswith(f"content selector 'refuse-a': POST {nexus.url}/service/rest/v1/security/content-selectors answered 400 Bad Request: ")
+    assert answer["msg"].startswith(
+        f"content selector 'refuse-a': POST {nexus.url}/service/rest/v1/security/content-selectors answered 400 Bad Request: "
+    )
     assert "Invalid CSEL" in answer["msg"] and [result["result"] for result in answer["results"]] == ["failed", "skipped"]
     assert not answer["changed"]
     answer = run("content_selectors", content_selectors=wanted, on_error="continue")

@@ -87,8 +87,20 @@ def test_a_proxy_keeps_its_login_over_an_update_or_the_update_is_refused(run, ne
     threading.Thread(target=server.serve_forever, daemon=True).start()
     proxy = {"name": "secret-proxy", "auth_password": "pass-of-proxy"}
     try:
-        run("repositories", repositories=[proxy | {"format": "raw", "type": "proxy", "remote_url": f"http://127.0.0.1:{server.server_port}/",
-                                                   "auth_type": "username", "auth_username": "reader", "negative_cache_enabled": False}])
+        run(
+            "repositories",
+            repositories=[
+                proxy
+                | {
+                    "format": "raw",
+                    "type": "proxy",
+                    "remote_url": f"http://127.0.0.1:{server.server_port}/",
+                    "auth_type": "username",
+                    "auth_username": "reader",
+                    "negative_cache_enabled": False,
+                }
+            ],
+        )
         nexus.writes_logged()
         refused = run("repositories", repositories=[{"name": "secret-proxy", "content_max_age": 7}])
         assert refused["msg"].startswith("repository 'secret-proxy': content_max_age cannot be changed without giving auth_password")

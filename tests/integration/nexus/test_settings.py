@@ -54,11 +54,14 @@ def test_settings(run, nexus, put_back):
     assert left["subject_prefix"] == "[nexus]" and left["host"] == "mail.example.org" and left["start_tls"]
 
 
-@pytest.mark.parametrize(("given", "words"), [
-    ({"base_url": {"url": "no url"}}, "setting 'base_url': POST .*/service/extdirect .*URL should be in the format"),
-    ({"realms": {"active": ["nope"]}}, "setting 'realms': PUT .*/realms/active answered 400 .*Unknown realmIds"),
-    ({"email": {"port": 0}}, "setting 'email'"),
-])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"base_url": {"url": "no url"}}, "setting 'base_url': POST .*/service/extdirect .*URL should be in the format"),
+        ({"realms": {"active": ["nope"]}}, "setting 'realms': PUT .*/realms/active answered 400 .*Unknown realmIds"),
+        ({"email": {"port": 0}}, "setting 'email'"),
+    ],
+)
 def test_what_nexus_refuses(run, given, words):
     answer = run("settings", **given)
     assert answer["failed"] and re.search(words, answer["msg"]), answer["msg"]

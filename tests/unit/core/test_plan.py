@@ -6,18 +6,25 @@ import copy
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._reconcile import apply, diff, missing_references, plan
 from ansible_collections.mlops.onprem.plugins.module_utils._resource import MASK, Option, Reference, Request, Resource, drop, get, put
 from ansible_collections.mlops.onprem.plugins.module_utils._transport import Transport
+from hypothesis import given
+from hypothesis import strategies as st
 
 BOX = Resource(
-    kind="box", items="boxes", read=lambda client, wanted: [], built_in="builtIn", own_user=True,
-    create=("POST", "/boxes/{shape}"), update=("PUT", "/boxes/{shape}/{name}"), delete=("DELETE", "/boxes/{name}"),
-    unsent=("shape", "age"), spellings={"shape": {"rounded": "round"}}, references=(Reference("inside", "box"), Reference("shelf", "shelf", "/shelves", wildcard="*")),
+    kind="box",
+    items="boxes",
+    read=lambda client, wanted: [],
+    built_in="builtIn",
+    own_user=True,
+    create=("POST", "/boxes/{shape}"),
+    update=("PUT", "/boxes/{shape}/{name}"),
+    delete=("DELETE", "/boxes/{name}"),
+    unsent=("shape", "age"),
+    spellings={"shape": {"rounded": "round"}},
+    references=(Reference("inside", "box"), Reference("shelf", "shelf", "/shelves", wildcard="*")),
     options=(
         Option("name"),
         Option("shape", choices=("square", "rounded"), required=True, immutable=True),
@@ -30,6 +37,8 @@ BOX = Resource(
         Option("lock", "lock.kind", choices=("none", "key", "code"), none="none", clears="lock"),
         Option("code", "lock.code", secret=True, carried="lock", only={"lock": ("code",)}),
         Option("limit", type="int", none=0),
+        Option("seal", "seal.kind", choices=("wax", "lead")),
+        Option("colour", "seal.colour", required=True, only={"seal": ("wax",)}),
         Option("shelf"),
     ),
 )
@@ -52,28 +61,31 @@ def only(actions):
     return actions[0]
 
 
-@pytest.mark.parametrize(("want", "have", "verb", "changed"), [
-    (dict(shape="square"), None, "create", {"name", "shape", "size", "lid"}),
-    (dict(shape="square"), {}, "unchanged", set()),
-    (dict(), {}, "unchanged", set()),
-    (dict(size=3), {}, "unchanged", set()),
-    (dict(size=4), {}, "update", {"size"}),
-    (dict(size=0), {}, "update", {"size"}),
-    (dict(lid=False), {}, "update", {"lid"}),
-    (dict(lid=False), {"dim__lid": None}, "unchanged", set()),
-    (dict(label=""), {}, "unchanged", set()),
-    (dict(label="x"), {"square__label": "x"}, "unchanged", set()),
-    (dict(label=""), {"square__label": "x"}, "update", {"label"}),
-    (dict(tags=["b", "a", "a"]), {"tags": ["a", "b"]}, "unchanged", set()),
-    (dict(tags=["a"]), {"tags": ["a", "b"]}, "update", {"tags"}),
-    (dict(tags=[]), {"tags": None}, "unchanged", set()),
-    (dict(inside=["d", "c"]), {"inside": ["c", "d"]}, "update", {"inside"}),
-    (dict(lock="none"), {}, "unchanged", set()),
-    (dict(lock="none"), {"lock": {"kind": "KEY"}}, "update", {"lock"}),
-    (dict(lock="key"), {"lock": {"kind": "KEY"}}, "unchanged", set()),
-    (dict(limit=0), {}, "unchanged", set()),
-    (dict(limit=0), {"limit": 5}, "update", {"limit"}),
-])
+@pytest.mark.parametrize(
+    ("want", "have", "verb", "changed"),
+    [
+        ({"shape": "square"}, None, "create", {"name", "shape", "size", "lid"}),
+        ({"shape": "square"}, {}, "unchanged", set()),
+        ({}, {}, "unchanged", set()),
+        ({"size": 3}, {}, "unchanged", set()),
+        ({"size": 4}, {}, "update", {"size"}),
+        ({"size": 0}, {}, "update", {"size"}),
+        ({"lid": False}, {}, "update", {"lid"}),
+        ({"lid": False}, {"dim__lid": None}, "unchanged", set()),
+        ({"label": ""}, {}, "unchanged", set()),
+        ({"label": "x"}, {"square__label": "x"}, "unchanged", set()),
+        ({"label": ""}, {"square__label": "x"}, "update", {"label"}),
+        ({"tags": ["b", "a", "a"]}, {"tags": ["a", "b"]}, "unchanged", set()),
+        ({"tags": ["a"]}, {"tags": ["a", "b"]}, "update", {"tags"}),
+        ({"tags": []}, {"tags": None}, "unchanged", set()),
+        ({"inside": ["d", "c"]}, {"inside": ["c", "d"]}, "update", {"inside"}),
+        ({"lock": "none"}, {}, "unchanged", set()),
+        ({"lock": "none"}, {"lock": {"kind": "KEY"}}, "update", {"lock"}),
+        ({"lock": "key"}, {"lock": {"kind": "KEY"}}, "unchanged", set()),
+        ({"limit": 0}, {}, "unchanged", set()),
+        ({"limit": 0}, {"limit": 5}, "update", {"limit"}),
+    ],
+)
 def test_what_changes(want, have, verb, changed):
     action = only(plan(BOX, [box(name="a", **want)], [] if have is None else [there(**have)]))
     assert action.verb == verb
@@ -83,15 +95,18 @@ def test_what_changes(want, have, verb, changed):
 
 def test_a_new_object_gets_initial_values_and_nothing_else():
     action = only(plan(BOX, [box(name="a/b", shape="rounded", radius=2, label="x")], []))
-    assert action.requests == [Request("POST", "/boxes/round", {"name": "a/b", "dim": {"size": 3, "lid": True, "radius": 2}, "round": {"label": "x"}})]
+    assert action.requests == [
+        Request("POST", "/boxes/round", {"name": "a/b", "dim": {"size": 3, "lid": True, "radius": 2}, "round": {"label": "x"}})
+    ]
 
 
 def test_an_update_sends_the_servers_object_with_the_changes():
     server = there(lock={"kind": "key"})
     before = copy.deepcopy(server)
     action = only(plan(BOX, [box(name="a", size=5)], [server]))
-    assert action.requests == [Request("PUT", "/boxes/square/a", {"name": "a", "dim": {"size": 5, "lid": True, "depth": 9}, "lock": {"kind": "key"},
-                                                                 "more": {"x": 1}})]
+    assert action.requests == [
+        Request("PUT", "/boxes/square/a", {"name": "a", "dim": {"size": 5, "lid": True, "depth": 9}, "lock": {"kind": "key"}, "more": {"x": 1}})
+    ]
     assert (action.before, action.after) == ({"size": 3}, {"size": 5})
     assert server == before, "planning changes nothing it is given"
 
@@ -118,14 +133,27 @@ def test_a_secret_is_carried_by_every_update_or_the_update_is_refused():
 
 
 def test_a_secret_that_is_not_sent_is_not_nulled():
-    plain = Resource(kind="box", items="boxes", read=BOX.read, update=("PUT", "/{name}"), options=(Option("name"), Option("size"), Option("pin", "pin", secret=True)))
+    plain = Resource(
+        kind="box",
+        items="boxes",
+        read=BOX.read,
+        update=("PUT", "/{name}"),
+        options=(Option("name"), Option("size"), Option("pin", "pin", secret=True)),
+    )
     action = only(plan(plain, [{"name": "a", "size": 2}], [{"name": "a", "size": 1, "pin": None}]))
     assert action.requests[0].body == {"name": "a", "size": 2}
 
 
 def test_a_secret_with_a_request_of_its_own():
-    own = Resource(kind="box", items="boxes", read=BOX.read, create=("POST", "/"), update=("PUT", "/{name}"), secret_update=("PUT", "/{name}/pin", "pin"),
-                   options=(Option("name"), Option("size"), Option("pin", secret=True)))
+    own = Resource(
+        kind="box",
+        items="boxes",
+        read=BOX.read,
+        create=("POST", "/"),
+        update=("PUT", "/{name}"),
+        secret_update=("PUT", "/{name}/pin", "pin"),
+        options=(Option("name"), Option("size"), Option("pin", secret=True)),
+    )
     server, want = [{"name": "a", "size": 1}], {"name": "a", "size": 2, "pin": "99"}
     assert [request.path for request in only(plan(own, [want], server)).requests] == ["/a"]
     assert [request.path for request in only(plan(own, [want], server, send_secrets={"a"})).requests] == ["/a", "/a/pin"]
@@ -133,20 +161,24 @@ def test_a_secret_with_a_request_of_its_own():
     assert only(plan(own, [want], [])).requests[0].body == {"name": "a", "size": 2, "pin": "99"}
 
 
-@pytest.mark.parametrize(("wanted", "current", "options", "words"), [
-    ([box(name="a"), box(name="b", shape="square"), box(name="a")], [], {}, "boxes: box 'a' is given twice"),
-    ([box(name="a")], [], {}, "box 'a' is not there yet and cannot be made without shape"),
-    ([box(name="a", shape="rounded")], [], {}, "cannot be made without radius"),
-    ([box(name="a", shape="rounded", radius=1)], [there()], {}, "shape is 'square' on the server and 'rounded' here and cannot be changed"),
-    ([box(name="a", radius=1)], [there()], {}, "radius is for shape rounded; this one has shape square"),
-    ([box(name="a", shape="square", radius=1)], [], {}, "radius is for shape rounded"),
-    ([box(name="a", code="1")], [there()], {}, "code is for lock code; this one has lock None"),
-    ([box(name="a", lock="code")], [there(lock={"kind": "key"})], {}, "lock cannot be changed without giving code"),
-    ([], [there()], {"purge": True}, "purge: with an empty list"),
-    ([box(name="a")], [there()], {"state": "absent", "user": "a"}, "box 'a' is who this task connects as"),
-    ([box(name="a", shape="square", inside=["b"]), box(name="b", shape="square", inside=["a"])], [], {}, "refer to each other in a circle"),
-    ([box(name="a"), box(name="b")], [], {}, "box 'a' .*; box 'b' "),
-])
+@pytest.mark.parametrize(
+    ("wanted", "current", "options", "words"),
+    [
+        ([box(name="a"), box(name="b", shape="square"), box(name="a")], [], {}, "boxes: box 'a' is given twice"),
+        ([box(name="a")], [], {}, "box 'a' is not there yet and cannot be made without shape"),
+        ([box(name="a", shape="rounded")], [], {}, "cannot be made without radius"),
+        ([box(name="a", shape="rounded", radius=1)], [there()], {}, "shape is 'square' on the server and 'rounded' here and cannot be changed"),
+        ([box(name="a", radius=1)], [there()], {}, "radius is for shape rounded; this one has shape square"),
+        ([box(name="a", shape="square", radius=1)], [], {}, "radius is for shape rounded"),
+        ([box(name="a", code="1")], [there()], {}, "code is for lock code; this one has lock None"),
+        ([box(name="a", lock="code")], [there(lock={"kind": "key"})], {}, "lock cannot be changed without giving code"),
+        ([box(name="a", seal="wax")], [there()], {}, "box 'a': seal cannot be changed without giving colour"),
+        ([], [there()], {"purge": True}, "purge: with an empty list"),
+        ([box(name="a")], [there()], {"state": "absent", "user": "a"}, "box 'a' is who this task connects as"),
+        ([box(name="a", shape="square", inside=["b"]), box(name="b", shape="square", inside=["a"])], [], {}, "refer to each other in a circle"),
+        ([box(name="a"), box(name="b")], [], {}, "box 'a' .*; box 'b' "),
+    ],
+)
 def test_what_is_refused_before_anything(wanted, current, options, words):
     with pytest.raises(MlopsError, match=words):
         plan(BOX, wanted, current, **options)
@@ -201,8 +233,12 @@ def test_a_refused_item_stops_or_not_and_says_which(server):
 
 
 def test_the_diff_is_the_plan_without_secrets():
-    actions = plan(BOX, [box(name="a", size=5), box(name="n", shape="square", lock="code", code="1234"), box(name="same")],
-                   [there("a"), there("same"), there("old")], purge=True)
+    actions = plan(
+        BOX,
+        [box(name="a", size=5), box(name="n", shape="square", lock="code", code="1234"), box(name="same")],
+        [there("a"), there("same"), there("old")],
+        purge=True,
+    )
     shown = diff(BOX, actions)
     assert shown["before"]["a"] == {"size": 3} and shown["after"]["a"] == {"size": 5}
     assert set(shown["before"]) == {"a", "old"} and set(shown["after"]) == {"a", "n"}
@@ -210,13 +246,33 @@ def test_the_diff_is_the_plan_without_secrets():
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
-WANTED = st.lists(st.fixed_dictionaries({"name": NAMES}, optional={
-    "size": st.integers(0, 3), "lid": st.booleans(), "label": st.sampled_from(["", "x", "y"]), "tags": st.lists(st.sampled_from("xyz"), max_size=4),
-    "lock": st.sampled_from(["none", "key"]), "limit": st.integers(0, 2)}), unique_by=lambda item: item["name"])
-CURRENT = st.lists(st.fixed_dictionaries({"name": NAMES, "more": st.integers(), "shape": st.just("SQUARE")}, optional={
-    "dim": st.fixed_dictionaries({}, optional={"size": st.integers(0, 3), "lid": st.sampled_from([True, False, None])}),
-    "square": st.sampled_from([None, {}, {"label": "x"}, {"label": ""}]), "tags": st.sampled_from([None, [], ["x", "y"]]),
-    "lock": st.sampled_from([None, {"kind": "KEY", "model": 3}]), "limit": st.sampled_from([None, 1])}), unique_by=lambda obj: obj["name"])
+WANTED = st.lists(
+    st.fixed_dictionaries(
+        {"name": NAMES},
+        optional={
+            "size": st.integers(0, 3),
+            "lid": st.booleans(),
+            "label": st.sampled_from(["", "x", "y"]),
+            "tags": st.lists(st.sampled_from("xyz"), max_size=4),
+            "lock": st.sampled_from(["none", "key"]),
+            "limit": st.integers(0, 2),
+        },
+    ),
+    unique_by=lambda item: item["name"],
+)
+CURRENT = st.lists(
+    st.fixed_dictionaries(
+        {"name": NAMES, "more": st.integers(), "shape": st.just("SQUARE")},
+        optional={
+            "dim": st.fixed_dictionaries({}, optional={"size": st.integers(0, 3), "lid": st.sampled_from([True, False, None])}),
+            "square": st.sampled_from([None, {}, {"label": "x"}, {"label": ""}]),
+            "tags": st.sampled_from([None, [], ["x", "y"]]),
+            "lock": st.sampled_from([None, {"kind": "KEY", "model": 3}]),
+            "limit": st.sampled_from([None, 1]),
+        },
+    ),
+    unique_by=lambda obj: obj["name"],
+)
 
 
 def obey(actions, current):

@@ -7,7 +7,6 @@ from email.utils import formatdate
 
 import pytest
 import requests
-
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ReadOnlyViolation, ServiceError
 from ansible_collections.mlops.onprem.plugins.module_utils._transport import Transport
 
@@ -51,7 +50,9 @@ def test_a_read_is_repeated_after_a_lost_connection(server, pauses):
     assert transport.sent == 2
 
 
-@pytest.mark.parametrize(("value", "least", "most"), [("7", 7, 7), (formatdate(time.time() + 3600, usegmt=True), 60, 60), ("86400", 60, 60), ("soon", 0, 2)])
+@pytest.mark.parametrize(
+    ("value", "least", "most"), [("7", 7, 7), (formatdate(time.time() + 3600, usegmt=True), 60, 60), ("86400", 60, 60), ("soon", 0, 2)]
+)
 def test_the_server_says_when_to_come_back(server, pauses, value, least, most):
     server.answers = [(429, {"Retry-After": value}, b""), (200, {}, b"{}")]
     Transport(server.url).request("GET", "/x")
@@ -83,6 +84,8 @@ def test_read_only_sends_no_write(server, method):
 def test_read_only_sends_a_post_that_reads_and_only_that_one(server):
     transport = Transport(server.url, read_only=True)
     transport.request("POST", "/check", json={}, reads=True)
+    with pytest.raises(ReadOnlyViolation):
+        transport.session.post(server.url + "/check", json={})
     with pytest.raises(ReadOnlyViolation):
         transport.request("POST", "/check", json={})
     assert [method for method, *_ in server.seen] == ["POST"]
