@@ -369,7 +369,7 @@ def _descriptor(value, where: str) -> tuple:
     if not isinstance(value, dict):
         raise _wrong(where, value, "an object with mediaType, digest and size")
     size = value.get("size")
-    if type(size) is not int or not 0 <= size < 1 << 63:  # a bool is an int too
+    if not _is_integer(size) or not 0 <= size < 1 << 63:
         raise _wrong(f"{where}.size", size, "a number of bytes")
     return check_digest(value.get("digest"), f"{where}.digest"), size
 
@@ -428,7 +428,7 @@ def _tensor(tensor, where: str) -> str:
         raise _wrong(f"{where}.name", tensor["name"], "a tensor's name")
     if tensor["datatype"] not in _DATATYPES:
         raise _wrong(f"{where}.datatype", tensor["datatype"], f"one of {', '.join(_DATATYPES)}")
-    if not all(type(size) is int and size > 0 for size in _filled_list(tensor["shape"], f"{where}.shape")):
+    if not all(_is_integer(size) and size > 0 for size in _filled_list(tensor["shape"], f"{where}.shape")):
         raise _wrong(f"{where}.shape", tensor["shape"], "a list of sizes from 1 up")
     values = values_of(_filled_list(tensor["data"], f"{where}.data"))
     if len(values) != math.prod(tensor["shape"]):
@@ -442,12 +442,16 @@ def _tensor(tensor, where: str) -> str:
 def _fits(value, datatype: str) -> bool:
     if datatype in _INTEGERS:
         low, high = _INTEGERS[datatype]
-        return type(value) is int and low <= value <= high
+        return _is_integer(value) and low <= value <= high
     return {"BOOL": isinstance(value, bool), "BYTES": isinstance(value, str)}.get(datatype, _is_number(value))
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and (isinstance(value, int) or math.isfinite(value))
+    return _is_integer(value) or isinstance(value, float) and math.isfinite(value)
+
+
+def _is_integer(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _walk(source: str):
@@ -475,7 +479,9 @@ def _walk(source: str):
 
 
 def _extension(path: str) -> str:
-    return os.path.splitext(path)[1].lower()
+    """In lower case with its dot; what follows the last dot also when the name has nothing before it, as in .DS_Store."""
+    name = os.path.basename(path)
+    return "." + name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def _kind(path: str, allow_formats: list) -> str:

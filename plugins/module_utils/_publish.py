@@ -36,7 +36,6 @@ PATTERNS = {
 }
 
 
-
 def run(params, connection, check_mode) -> dict:
     """What model_package does for its options; connection: those of them that Transport takes."""
     state, model, version = params["state"], params["model"], params["version"]

@@ -112,8 +112,6 @@ attributes:
   diff_mode:
     description: Shows the files of the version before and after.
     support: full
-extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
 """
 
 EXAMPLES = r"""

@@ -236,6 +236,36 @@ def test_a_copy_is_the_same_bytes_with_its_signature(folder, store, keys, tmp_pa
     assert not _publish.copy(store, "m", "1", other, public)["changed"]
 
 
+def test_the_smallest_go_first(folder, store):
+    """So that a server that takes no writes says so before gigabytes are on their way."""
+    _publish.publish(store, "m", "1", folder())
+    sizes = [store.size(path) for path in store.written if "/blobs/" in path]
+    assert sizes == sorted(sizes)
+
+
+def test_a_file_that_became_a_link_or_another_file_is_not_opened(folder):
+    file = _package.read_folder(folder())[0]
+    _package.open_unchanged(file.name, file.stamp).close()
+    path = Path(file.name)
+    path.rename(path.with_name("moved"))
+    path.symlink_to(path.with_name("moved"))
+    with pytest.raises(MlopsError, match="MODEL_CARD.md' cannot be read"):
+        _package.open_unchanged(file.name)
+    path.unlink()
+    path.write_bytes(path.with_name("moved").read_bytes())
+    with pytest.raises(MlopsError, match="MODEL_CARD.md' changed while it was published"):
+        _package.open_unchanged(file.name, file.stamp)
+
+
+def test_a_copy_to_where_another_build_of_the_same_files_stands_is_refused(folder, store, tmp_path):
+    _publish.publish(store, "m", "1", folder(), annotations={"build_url": "https://ci/1"})
+    (tmp_path / "other").mkdir()
+    other = open_store(f"file://{tmp_path}/other")
+    _publish.publish(other, "m", "1", folder(), annotations={"build_url": "https://ci/2"})
+    with pytest.raises(MlopsError, match="m 1 in .*other has digest .* the same files published twice"):
+        _publish.copy(store, "m", "1", other)
+
+
 def test_a_copy_of_a_damaged_file_is_refused_and_leaves_nothing(folder, store, tmp_path):
     _publish.publish(store, "m", "1", folder())
     blob = Path(store.root, _package.blob_path("m", _package.digest_of(b"# card\n")))

@@ -83,7 +83,7 @@ def both(*changes):
     (add("m.bin"), r"'.bin', which is not allowed"),
     (add("setup.py"), r"'.py', which is not allowed"),
     (add("program"), r"'program' has the format 'none'"),
-    (add(".DS_Store"), r"'.DS_Store' has the format 'none'"),
+    (add(".DS_Store"), r"'.DS_Store' has the format '.ds_store'"),
     (add("a\nb.md"), r"'a\\nb.md' is not a relative path"),
     (add("a\\b.md"), r"is not a relative path"),
     (add(b"\xff.md"), r"is not a relative path"),
@@ -255,6 +255,7 @@ INPUT = (*FIRST, "request", "inputs", 0)
     ((*OUTPUT, "data"), [2**63], r"outputs\[0\].data: 9223372036854775808 is not a value of INT64"),
     ((*OUTPUT, "data"), 1, r"outputs\[0\].data: 1 is not a list"),
     ((*INPUT, "data"), [[1, "2"]], r"inputs\[0\].data: '2' is not a value of FP32"),
+    ((*INPUT, "data"), [[1, float("1e999")]], r"not valid JSON: Infinity is not JSON"),
     ((*INPUT, "name"), 5, r"inputs\[0\].name: 5 is not a tensor's name"),
 ])
 def test_a_bad_golden(folder, store, place, value, pattern):
@@ -285,6 +286,12 @@ def onnx(inputs=("x",), outputs=("y",), junk=b""):
 ])
 def test_golden_requests_that_do_not_fit_the_model(folder, store, model, pattern):
     refused(store, pattern, "m", "1", folder({"model.onnx": model, "golden.json": json.dumps(GOLDEN).encode()}))
+
+
+def test_a_number_too_large_for_any_float_is_refused():
+    raw = json.dumps(GOLDEN).replace("2.5", "1e999").encode()
+    with pytest.raises(MlopsError, match="inputs.0..data: inf is not a value of FP32"):
+        _package.parse_golden(raw)
 
 
 def test_golden_requests_that_fit_the_model_are_taken(folder, store):
