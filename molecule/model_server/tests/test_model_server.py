@@ -208,7 +208,7 @@ def test_a_slot_is_reached_through_haproxy_only(host):
     assert host.check_output(f"setpriv --reuid haproxy --regid haproxy --clear-groups {ready}") == "200"
     pid = host.check_output("systemctl show --property MainPID --value model-server@scale-a")
     seen = host.check_output(f"setpriv --reuid model-server --regid haproxy --init-groups cat /proc/{pid}/net/tcp /proc/{pid}/net/tcp6")
-    # Column 4 is the state, 0A listens. Where a container allows no network of its own, sshd and HAProxy are in view; 127.0.0.11 is docker's resolver.
+    # Column 4 is the state, 0A listens. Where a container allows no network of its own, sshd and HAProxy show too; 127.0.0.11 is docker's resolver.
     listening = {line.split()[1] for line in seen.splitlines() if line.split()[3] == "0A"}
     listening |= {line.split()[3] for line in host.check_output("ss -Hltn").splitlines()}
     ports = {address.rpartition(":")[2] for address in listening if not address.startswith(("0B00007F", "127.0.0.11"))}
