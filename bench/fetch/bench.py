@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 NAME = f"mlops-bench-fetch-{os.getpid()}"
 SIZE = int(os.environ.get("BENCH_BYTES", 1 << 30))
-RUN = ["docker", "run", "-d", "--name", NAME, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+RUN = ["run", "-d", "--name", NAME, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
        "--tmpfs", "/run", "--tmpfs", "/run/lock", "--cgroupns=host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-e", "container=docker"]
 SERVE = "cd /srv/store && exec python3 -m http.server --bind 127.0.0.1 8000 >/dev/null 2>&1"
 
@@ -51,7 +51,8 @@ def measured(folder, playbook, tasks):
     docker("exec", NAME, "sh", "-c", "rm -f /var/tmp/measured; mkdir -p /var/lib/models /var/lib/peer/release; sync")
     play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
     (folder / "play.yml").write_text(json.dumps(play))
-    hosts = {"ansible_connection": "community.docker.docker", "ansible_host": NAME, "ansible_user": "root", "ansible_python_interpreter": "/opt/measure.py"}
+    hosts = {"ansible_connection": "community.docker.docker", "ansible_host": NAME, "ansible_user": "root"}
+    hosts["ansible_python_interpreter"] = "/opt/measure.py"
     (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"machine": hosts}}}))
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections")}
     done = subprocess.run([playbook, "-i", folder / "hosts.yml", folder / "play.yml"], env=environment, capture_output=True, text=True, check=False)
@@ -73,7 +74,7 @@ def main(image, playbook):
         digest = store.publish("big", "1", 1.0, large={"weights.safetensors": weights})
         with tarfile.open(folder / "store" / "big.tar", "w") as archive:
             archive.add(weights, "weights.safetensors")
-        docker(*RUN[1:], "-v", f"{folder / 'store'}:/srv/store:ro", "-v", f"{HERE / 'measure.py'}:/opt/measure.py:ro", image, "/lib/systemd/systemd")
+        docker(*RUN, "-v", f"{folder / 'store'}:/srv/store:ro", "-v", f"{HERE / 'measure.py'}:/opt/measure.py:ro", image, "/lib/systemd/systemd")
         docker("exec", NAME, "sh", "-c", "until systemctl is-system-running 2>&1 | grep -Eq 'running|degraded'; do sleep 0.2; done")
         docker("exec", "-d", NAME, "sh", "-c", SERVE)
         rows = [(what, *measured(folder, playbook, tasks)) for what, tasks in (
@@ -86,7 +87,8 @@ def main(image, playbook):
         subprocess.run(["docker", "rm", "-f", NAME], capture_output=True, check=False)
         shutil.rmtree(folder)
     print(f"# {SIZE >> 20} MiB to one host\n")
-    print(f"Made by `python bench/fetch/bench.py IMAGE ANSIBLE_PLAYBOOK` on {os.cpu_count()} cores, all rows in one run; what the modules cost on the host.\n")
+    print(f"Made by `python bench/fetch/bench.py IMAGE ANSIBLE_PLAYBOOK` on {os.cpu_count()} cores, all rows in one run;")
+    print("what the modules cost on the host.\n")
     print("| what | written | CPU | resident |\n|---|---|---|---|")
     for what, cpu, written, rss in rows:
         print(f"| {what} | {written / (1 << 30):.3f} GiB | {cpu:.2f} s | {rss / 1024:.0f} MiB |")

@@ -41,8 +41,6 @@ options:
     description: Folder of all releases on the host.
     type: path
     default: /var/lib/models
-extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full

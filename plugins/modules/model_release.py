@@ -15,7 +15,7 @@ description:
   - A release is a signed package, fetched in one pass into a store of blobs below O(root), and linked into a folder of its own.
   - The model runs in one of two slots (units C(model-server@<model>-a) and C(-b)) behind HAProxy; a switch is one command to HAProxy.
   - When a step fails, the release that was committed before goes on serving.
-  - The role M(mlops.onprem.model_server#role) prepares the host. Nothing but Python, systemd, HAProxy and openssl is needed there.
+  - The role P(mlops.onprem.model_server#role) prepares the host. Nothing but Python, systemd, HAProxy and openssl is needed there.
 options:
   state:
     description:
@@ -104,8 +104,6 @@ options:
     description: Folder of all releases on the host.
     type: path
     default: /var/lib/models
-extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
