@@ -28,8 +28,8 @@ class Scenario:
         self.name = name
         # Two runs on one machine must not meet: neither in names nor in the loopback addresses that ports are published on.
         self.lab = f"molecule-{os.getpid()}"
-        self.env = {**os.environ, "MLOPS_LAB": self.lab, "MLOPS_LAB_OCTET": str(100 + os.getpid() % 150), "MOLECULE_EPHEMERAL_DIRECTORY": str(folder),
-                    "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "PY_COLORS": "0"}
+        self.env = {**os.environ, "MLOPS_LAB": self.lab, "MLOPS_LAB_OCTET": str(100 + os.getpid() % 150), "XDG_STATE_HOME": str(folder / "state"),
+                    "MOLECULE_EPHEMERAL_DIRECTORY": str(folder / "molecule"), "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
 
     def step(self, name, **env):
         """Run one molecule command; its output, which must show that hosts did something."""
