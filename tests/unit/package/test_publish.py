@@ -236,6 +236,13 @@ def test_a_copy_is_the_same_bytes_with_its_signature(folder, store, keys, tmp_pa
     assert not _publish.copy(store, "m", "1", other, public)["changed"]
 
 
+def test_a_store_that_says_there_and_has_it_not_gets_no_manifest(folder, store, monkeypatch):
+    monkeypatch.setattr(type(store), "write", lambda self, path, stream: self.written.append(path))
+    with pytest.raises(MlopsError, match="refused a file as already there, but does not have it"):
+        _publish.publish(store, "m", "1", folder())
+    assert len(store.written) == BLOBS
+
+
 def test_the_smallest_go_first(folder, store):
     """So that a server that takes no writes says so before gigabytes are on their way."""
     _publish.publish(store, "m", "1", folder())
