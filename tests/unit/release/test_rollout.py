@@ -324,3 +324,34 @@ def test_a_host_without_the_role_is_told_so(site):
     with pytest.raises(MlopsError, match="run the role model_server"):
         site.call("gathered")
     os.mkdir(site.layout.root)
+
+
+def test_rests_of_a_killed_run_are_no_obstacle(site):
+    digest = site.store.publish("wine", "1", 3.0)
+    home = f"{site.layout.root}/wine"
+    os.makedirs(home)
+    for rest in (".link", "current.new", "candidate.new", "state.json.new"):
+        with open(f"{home}/{rest}", "w", encoding="ascii") as file:
+            file.write("half")
+    with open(f"{site.layout.root}/../haproxy/models.map.new", "w", encoding="ascii") as file:
+        file.write("half")
+    site.release("1", digest)
+    assert site.ask() == "1" and not os.path.exists(f"{home}/.link")
+
+
+def test_a_torn_line_of_history_is_closed(site):
+    site.release("1", site.store.publish("wine", "1", 3.0))
+    path = f"{site.layout.root}/wine/history.jsonl"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write('{"serial": 1, "eve')
+    site.release("2", site.store.publish("wine", "2", 4.0))
+    lines = open(path, encoding="utf-8").read().splitlines()
+    assert json.loads(lines[0])["release"].startswith("1-") and json.loads(lines[-1])["release"].startswith("2-")
+
+
+def test_a_torn_cache_of_stamps_only_costs_time(site):
+    digest = site.store.publish("wine", "1", 3.0)
+    site.release("1", digest)
+    with open(f"{site.layout.root}/blobs/stamps.json", "w", encoding="ascii") as file:
+        file.write("{")
+    assert site.call("staged", "1", digest)["changed"] is False
