@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mlops.onprem.tests.guards import code_rules, tree_rules
 
 RULES = code_rules.RULES + tree_rules.RULES

@@ -13,7 +13,9 @@ import tarfile
 import pytest
 
 WANTED = {"MANIFEST.json", "FILES.json", "README.md", "LICENSE", "meta/runtime.yml", "playbooks/site.yml", "playbooks/deploy.yml", "inventories/lab/hosts.yml"}
-UNWANTED = re.compile(r"(^|/)(\.git|\.ansible|\.cache|\.venv|__pycache__|\.pytest_cache|\.hypothesis|\.ruff_cache|collections)(/|$)|\.pyc$|\.tar\.gz$|tests/output")
+UNWANTED = re.compile(
+    r"(^|/)(\.git|\.ansible|\.cache|\.venv|__pycache__|\.pytest_cache|\.hypothesis|\.ruff_cache|collections)(/|$)|\.pyc$|\.tar\.gz$|tests/output"
+)
 SECRETS = re.compile(rb"^-----BEGIN [A-Z ]*PRIVATE KEY-----$", re.M)
 
 

@@ -18,7 +18,7 @@ REQUEST = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 
 def playbook(name, **variables):
     """(exit code, output) of a playbook of the collection on the scenario's machine."""
     given = [word for item in variables.items() for word in ("-e", json.dumps(dict([item])))]
-    done = subprocess.run(["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", f"@{SCENARIO}/vars.yml", *given,
+    done = subprocess.run(["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", f"@{SCENARIO}/vars/store.yml", *given,
                            SCENARIO.parents[1] / "playbooks" / f"{name}.yml"], text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(done.stdout)
     return done.returncode, done.stdout
