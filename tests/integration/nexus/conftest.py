@@ -40,15 +40,20 @@ class Nexus:
         return answer.json() if answer.content else None
 
     def requests_logged(self):
-        """(method, path) of the requests since the last call, from Nexus' own log; a request of ours marks the end, so that none is late."""
+        """(method, path) of the requests since the last call, from Nexus' own log.
+
+        A line is written a little after its answer, not always in the order of the answers: wait for one of ours, then for silence.
+        """
         mark = uuid.uuid4().hex
         requests.get(f"{self.url}/service/rest/v1/status", params={"mark": mark}, timeout=60)
         log = self.data / "log" / "request.log"
         deadline = time.monotonic() + 60
-        while mark not in (text := log.read_text()):
+        before = ""
+        while mark not in before or before != log.read_text():
             assert time.monotonic() < deadline, f"Nexus does not write {log}"
-            time.sleep(0.05)
-        lines = text.splitlines()
+            before = log.read_text()
+            time.sleep(0.3)
+        lines = before.splitlines()
         new, self.seen = lines[self.seen :], len(lines)
         logged = [tuple(line.split('"')[1].split()[:2]) for line in new]
         # the fixture's own, among them late ones from when it waited for the server
@@ -113,7 +118,7 @@ def nexus(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run(nexus):
-    """Run a module in this process: run("roles", roles=[...]) returns what it prints. _check is check mode."""
+    """Run a module in this process: run("nexus_roles", roles=[...]) returns what it prints. _check is check mode."""
 
     def module(name, _check=False, **options):
         connection = {"url": nexus.url, "username": "admin", "password": nexus.password}
@@ -123,7 +128,7 @@ def run(nexus):
             contextlib.redirect_stdout(out),
             pytest.raises(SystemExit),
         ):
-            importlib.import_module(f"{MODULES}.nexus_{name}").main()
+            importlib.import_module(f"{MODULES}.{name}").main()
         return json.loads(out.getvalue().splitlines()[-1])
 
     return module

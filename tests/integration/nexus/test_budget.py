@@ -13,9 +13,7 @@ import yaml
 
 BLOBSTORES = [{"name": f"budget-{number}", "path": f"budget-{number}"} for number in range(10)]
 REPOSITORIES = [{"name": f"budget-{number}", "format": "raw", "type": "hosted", "blob_store": f"budget-{number % 10}"} for number in range(50)]
-ROLES = [
-    {"id": f"budget-{number}", "name": f"Budget {number}", "privileges": [f"nx-repository-view-raw-budget-{number}-read"]} for number in range(20)
-]
+ROLES = [{"id": f"budget-{number}", "name": f"Budget {number}", "privileges": [f"nx-repository-view-raw-budget-{number}-read"]} for number in range(20)]
 USERS = [
     {
         "user_id": f"budget-{number}",
@@ -35,14 +33,14 @@ def empty(run):
     yield
     for kind, items in reversed(HUNDRED.items()):
         assert "failed" not in run(
-            kind, state="absent", **{kind: [{name: item[name] for name in ("name", "id", "user_id") if name in item} for item in items]}
+            f"nexus_{kind}", state="absent", **{kind: [{name: item[name] for name in ("name", "id", "user_id") if name in item} for item in items]}
         ), kind
 
 
 def cost(run, nexus, **given):
     """Changes and requests of one round over the four kinds; the modules' count must be Nexus' own."""
     nexus.requests_logged()
-    answers = [run(kind, **{kind: items}) for kind, items in (HUNDRED | given).items()]
+    answers = [run(f"nexus_{kind}", **{kind: items}) for kind, items in (HUNDRED | given).items()]
     assert not any(answer.get("failed") for answer in answers), answers
     sent = sum(answer["requests"] for answer in answers)
     assert sent == len(nexus.requests_logged())
@@ -82,12 +80,12 @@ def test_more_users_than_nexus_lists_by_default(run, nexus):
     ]
     keys = [{"user_id": user["user_id"]} for user in users]
     try:
-        assert run("users", users=users)["requests"] == 152
-        again = run("users", users=users)
+        assert run("nexus_users", users=users)["requests"] == 152
+        again = run("nexus_users", users=users)
         assert not again["changed"] and again["requests"] == 1
-        assert len(run("users", state="gathered", users=keys)["gathered"]) == 150
+        assert len(run("nexus_users", state="gathered", users=keys)["gathered"]) == 150
     finally:
-        assert len(run("users", state="absent", users=keys)["results"]) == 150
+        assert len(run("nexus_users", state="absent", users=keys)["results"]) == 150
 
 
 PLAYBOOK = [
@@ -160,4 +158,4 @@ def test_a_playbook_with_group_defaults_check_and_diff(run, nexus, tmp_path):
     assert len(nexus.writes_logged()) == 4
     assert "changed=0 " in play(nexus, tmp_path) and nexus.writes_logged() == []
     for kind, key in (("users", "user_id"), ("roles", "id"), ("privileges", "name"), ("content_selectors", "name")):
-        assert run(kind, state="absent", **{kind: [{key: "play-a"}]})["changed"], json.dumps(kind)
+        assert run(f"nexus_{kind}", state="absent", **{kind: [{key: "play-a"}]})["changed"], json.dumps(kind)

@@ -24,6 +24,6 @@ def test_examples(name, run, nexus):
             options["password"] = nexus.password
         if "repositories" in options:
             options["repositories"] = [made.get(item["name"], {}) | item for item in options["repositories"]]
-        answer = run(name.removeprefix("nexus_"), True, **options)
+        answer = run(name, True, **options)
         assert not answer.get("failed"), f"{task['name']}: {answer['msg']}"
     assert [request for request in nexus.writes_logged() if request != ("POST", "/service/extdirect")] == []

@@ -10,7 +10,7 @@ APT_KEY = {"signing_keypair": "-----BEGIN PGP PRIVATE KEY BLOCK-----", "signing_
 
 # kind, key, what is made, what is changed, how many options that changes per object
 LIVES = {
-    "blobstores": (
+    "nexus_blobstores": (
         "blobstores",
         "name",
         [
@@ -24,7 +24,7 @@ LIVES = {
             {"name": "life-c", "path": "life-c-moved"},
         ],
     ),
-    "repositories": (
+    "nexus_repositories": (
         "repositories",
         "name",
         [
@@ -65,7 +65,7 @@ LIVES = {
             {"name": "life-apt-proxy", "content_max_age": -1},
         ],
     ),
-    "cleanup_policies": (
+    "nexus_cleanup_policies": (
         "cleanup_policies",
         "name",
         [
@@ -79,7 +79,7 @@ LIVES = {
             {"name": "life-maven", "release_type": "none"},
         ],
     ),
-    "content_selectors": (
+    "nexus_content_selectors": (
         "content_selectors",
         "name",
         [
@@ -91,7 +91,7 @@ LIVES = {
             {"name": "life-b", "expression": 'path =^ "/b/"'},
         ],
     ),
-    "privileges": (
+    "nexus_privileges": (
         "privileges",
         "name",
         [
@@ -107,7 +107,7 @@ LIVES = {
             {"name": "life-admin", "description": "all of it"},
         ],
     ),
-    "roles": (
+    "nexus_roles": (
         "roles",
         "id",
         [
@@ -119,7 +119,7 @@ LIVES = {
             {"id": "life-inner", "privileges": ["nx-search-read"]},
         ],
     ),
-    "users": (
+    "nexus_users": (
         "users",
         "user_id",
         [
@@ -186,9 +186,7 @@ def test_life(kind, run, nexus):
     for item in made:
         changed = next(change for change in changes if change[key] == item[key])
         left = {name: value for name, value in without_secrets(item).items() if name not in changed and not name.startswith(("quota", "auth"))}
-        assert {name: tidy(gathered[item[key]].get(name)) for name in left} == {name: tidy(value) for name, value in left.items()}, (
-            "left out is left alone"
-        )
+        assert {name: tidy(gathered[item[key]].get(name)) for name in left} == {name: tidy(value) for name, value in left.items()}, "left out is left alone"
     fed_back = run(kind, **{items: list(gathered.values())})
     assert not fed_back["changed"] and results(fed_back) == {"unchanged"}
     everything = run(kind, state="gathered")["gathered"]
@@ -212,13 +210,13 @@ def tidy(value):
 
 def test_purge_leaves_what_is_not_ours(run, nexus):
     """What comes with Nexus and who we connect as stay."""
-    run("roles", roles=[{"id": "purge-stays", "name": "S"}, {"id": "purge-goes", "name": "G", "roles": ["purge-stays"]}])
+    run("nexus_roles", roles=[{"id": "purge-stays", "name": "S"}, {"id": "purge-goes", "name": "G", "roles": ["purge-stays"]}])
     before = {role["id"] for role in nexus.get("security/roles?source=default")}
-    done = run("roles", purge=True, roles=[{"id": "purge-stays"}])
+    done = run("nexus_roles", purge=True, roles=[{"id": "purge-stays"}])
     assert [result["id"] for result in done["results"] if result["result"] == "deleted"] == ["purge-goes"]
     assert {role["id"] for role in nexus.get("security/roles?source=default")} == before - {"purge-goes"}
-    run("roles", state="absent", roles=[{"id": "purge-stays"}])
-    planned = run("users", True, purge=True, users=[{"user_id": "anonymous"}])
+    run("nexus_roles", state="absent", roles=[{"id": "purge-stays"}])
+    planned = run("nexus_users", True, purge=True, users=[{"user_id": "anonymous"}])
     assert not planned["changed"]
 
 
@@ -228,9 +226,9 @@ def test_an_update_of_something_else_keeps_the_routing_rule(run, nexus):
     rule = {"name": "life-rule", "description": "", "mode": "BLOCK", "matchers": ["^/x.*"]}
     requests.post(rules, json=rule, auth=login, timeout=60).raise_for_status()
     ruled = {"name": "life-ruled", "routing_rule": "life-rule"}
-    run("repositories", repositories=[ruled | {"format": "raw", "type": "proxy", "remote_url": "http://127.0.0.1:9/"}])
+    run("nexus_repositories", repositories=[ruled | {"format": "raw", "type": "proxy", "remote_url": "http://127.0.0.1:9/"}])
     for change, left in (({"content_max_age": 5}, "life-rule"), ({"routing_rule": ""}, None)):
-        assert run("repositories", repositories=[{"name": "life-ruled", **change}])["changed"]
+        assert run("nexus_repositories", repositories=[{"name": "life-ruled", **change}])["changed"]
         assert nexus.get("repositories/raw/proxy/life-ruled")["routingRuleName"] == left
-    run("repositories", state="absent", repositories=[ruled])
+    run("nexus_repositories", state="absent", repositories=[ruled])
     requests.delete(f"{rules}/life-rule", auth=login, timeout=60).raise_for_status()

@@ -18,7 +18,7 @@ def logs_in(nexus, user, password):
 
 def test_a_password_is_left_sent_or_verified(run, nexus):
     def users(password, policy, check=False):
-        return run("users", check, users=[{"user_id": "secret-a", "password": password, **NEW}], update_secret=policy)
+        return run("nexus_users", check, users=[{"user_id": "secret-a", "password": password, **NEW}], update_secret=policy)
 
     assert users("one", "on_create")["changed"] and logs_in(nexus, "secret-a", "one")
     assert not users("two", "on_create")["changed"] and logs_in(nexus, "secret-a", "one")
@@ -31,16 +31,16 @@ def test_a_password_is_left_sent_or_verified(run, nexus):
     again = users("two", "when_changed")
     assert not again["changed"] and again["requests"] == 2, "the list and one login"
     assert users("two", "always")["changed"]
-    run("users", state="absent", users=[{"user_id": "secret-a"}])
+    run("nexus_users", state="absent", users=[{"user_id": "secret-a"}])
 
 
 def test_a_user_who_cannot_log_in_is_verified_when_let_in_again(run, nexus):
     user = {"user_id": "secret-b", "password": "one", **NEW}
-    run("users", users=[user | {"status": "disabled"}])
-    assert not run("users", users=[user | {"status": "disabled", "password": "two"}], update_secret="when_changed")["changed"]
-    assert run("users", users=[user | {"status": "active", "password": "two"}], update_secret="when_changed")["changed"]
+    run("nexus_users", users=[user | {"status": "disabled"}])
+    assert not run("nexus_users", users=[user | {"status": "disabled", "password": "two"}], update_secret="when_changed")["changed"]
+    assert run("nexus_users", users=[user | {"status": "active", "password": "two"}], update_secret="when_changed")["changed"]
     assert logs_in(nexus, "secret-b", "two")
-    run("users", state="absent", users=[{"user_id": "secret-b"}])
+    run("nexus_users", state="absent", users=[{"user_id": "secret-b"}])
 
 
 @pytest.mark.parametrize("policy", ["always", "when_changed"])
@@ -48,16 +48,16 @@ def test_the_password_that_the_installer_made_up_is_replaced(run, nexus, policy)
     """The user we connect as changes its own password, after the others of the list, and gets it back for the other tests."""
     first, wanted = nexus.password, f"chosen-{policy}"
     other = {"user_id": "secret-c", "password": "one", **NEW}
-    done = run("users", users=[{"user_id": "admin", "password": wanted}, other], update_secret=policy)
+    done = run("nexus_users", users=[{"user_id": "admin", "password": wanted}, other], update_secret=policy)
     try:
         assert done["changed"] and [result["user_id"] for result in done["results"]] == ["secret-c", "admin"]
         assert logs_in(nexus, "admin", wanted) and not logs_in(nexus, "admin", first)
-        assert "answered 401" in run("users", users=[other])["msg"]
-        again = run("users", password=wanted, users=[{"user_id": "admin", "password": wanted}, other], update_secret="when_changed")
+        assert "answered 401" in run("nexus_users", users=[other])["msg"]
+        again = run("nexus_users", password=wanted, users=[{"user_id": "admin", "password": wanted}, other], update_secret="when_changed")
         assert not again["changed"]
     finally:
-        run("users", password=wanted, users=[{"user_id": "admin", "password": first}], update_secret="always")
-        run("users", state="absent", users=[{"user_id": "secret-c"}])
+        run("nexus_users", password=wanted, users=[{"user_id": "admin", "password": first}], update_secret="always")
+        run("nexus_users", state="absent", users=[{"user_id": "secret-c"}])
     assert logs_in(nexus, "admin", first)
 
 
@@ -88,7 +88,7 @@ def test_a_proxy_keeps_its_login_over_an_update_or_the_update_is_refused(run, ne
     proxy = {"name": "secret-proxy", "auth_password": "pass-of-proxy"}
     try:
         run(
-            "repositories",
+            "nexus_repositories",
             repositories=[
                 proxy
                 | {
@@ -102,24 +102,24 @@ def test_a_proxy_keeps_its_login_over_an_update_or_the_update_is_refused(run, ne
             ],
         )
         nexus.writes_logged()
-        refused = run("repositories", repositories=[{"name": "secret-proxy", "content_max_age": 7}])
+        refused = run("nexus_repositories", repositories=[{"name": "secret-proxy", "content_max_age": 7}])
         assert refused["msg"].startswith("repository 'secret-proxy': content_max_age cannot be changed without giving auth_password")
         assert nexus.writes_logged() == []
-        assert run("repositories", repositories=[proxy | {"content_max_age": 7}])["changed"]
+        assert run("nexus_repositories", repositories=[proxy | {"content_max_age": 7}])["changed"]
         requests.get(f"{nexus.url}/repository/secret-proxy/x", auth=("admin", nexus.password), timeout=60)
         assert Upstream.logins == ["reader:pass-of-proxy"]
     finally:
-        run("repositories", state="absent", repositories=[{"name": "secret-proxy"}])
+        run("nexus_repositories", state="absent", repositories=[{"name": "secret-proxy"}])
         server.shutdown()
 
 
 def test_apt_signing_is_sent_with_every_update_or_refused(run, nexus):
     apt = {"name": "secret-apt", "signing_keypair": "KEY", "signing_passphrase": "pass-of-apt"}
-    run("repositories", repositories=[apt | {"format": "apt", "type": "hosted", "apt_distribution": "bookworm"}])
+    run("nexus_repositories", repositories=[apt | {"format": "apt", "type": "hosted", "apt_distribution": "bookworm"}])
     nexus.writes_logged()
     for left_out in ("signing_keypair", "signing_passphrase"):
-        refused = run("repositories", repositories=[{name: value for name, value in apt.items() if name != left_out} | {"write_policy": "deny"}])
+        refused = run("nexus_repositories", repositories=[{name: value for name, value in apt.items() if name != left_out} | {"write_policy": "deny"}])
         assert f"without giving {left_out}" in refused["msg"] and nexus.writes_logged() == []
-    assert run("repositories", repositories=[apt | {"write_policy": "deny"}])["changed"]
+    assert run("nexus_repositories", repositories=[apt | {"write_policy": "deny"}])["changed"]
     assert nexus.get("repositories/apt/hosted/secret-apt")["aptSigning"]["keypair"] == "KEY"
-    run("repositories", state="absent", repositories=[{"name": "secret-apt"}])
+    run("nexus_repositories", state="absent", repositories=[{"name": "secret-apt"}])

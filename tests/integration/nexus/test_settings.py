@@ -17,9 +17,9 @@ WANTED = {
 
 @pytest.fixture
 def put_back(run):
-    before = run("settings", state="gathered")["gathered"]
+    before = run("nexus_settings", state="gathered")["gathered"]
     yield
-    run("settings", **{name: values for name, values in before.items() if values})
+    run("nexus_settings", **{name: values for name, values in before.items() if values})
 
 
 def changed(answer):
@@ -34,23 +34,23 @@ def writes(nexus):
 
 def test_settings(run, nexus, put_back):
     writes(nexus)
-    planned = run("settings", True, **WANTED)
+    planned = run("nexus_settings", True, **WANTED)
     assert changed(planned) == {"anonymous", "base_url", "email", "realms"} and writes(nexus) == []
     assert "base_url" not in str(nexus.get("security/anonymous")) and nexus.get("security/anonymous")["enabled"]
-    assert run("settings", state="gathered")["gathered"]["base_url"] == {}
-    done = run("settings", **WANTED)
+    assert run("nexus_settings", state="gathered")["gathered"]["base_url"] == {}
+    done = run("nexus_settings", **WANTED)
     assert changed(done) == changed(planned) and done["diff"] == planned["diff"] and "pass-of-mail" not in str(done) and len(writes(nexus)) == 3
-    assert changed(run("settings", **WANTED)) == set() and writes(nexus) == []
-    gathered = run("settings", state="gathered")["gathered"]
+    assert changed(run("nexus_settings", **WANTED)) == set() and writes(nexus) == []
+    gathered = run("nexus_settings", state="gathered")["gathered"]
     assert gathered["base_url"] == {"url": "https://nexus.example.org"} and gathered["realms"] == WANTED["realms"]
     assert gathered["anonymous"] == {"enabled": False, "user_id": "anonymous", "realm": "NexusAuthorizingRealm"}
     assert gathered["email"]["username"] == "mailer" and gathered["email"]["port"] == 25 and "password" not in gathered["email"]
-    assert changed(run("settings", **gathered)) == set()
+    assert changed(run("nexus_settings", **gathered)) == set()
 
-    update = run("settings", base_url={"url": "https://other.example.org"}, email={"subject_prefix": "[nexus]"})
+    update = run("nexus_settings", base_url={"url": "https://other.example.org"}, email={"subject_prefix": "[nexus]"})
     assert changed(update) == {"base_url", "email"}
     assert update["diff"]["before"]["base_url"] == {"url": "https://nexus.example.org"}
-    left = run("settings", state="gathered", email={})["gathered"]["email"]
+    left = run("nexus_settings", state="gathered", email={})["gathered"]["email"]
     assert left["subject_prefix"] == "[nexus]" and left["host"] == "mail.example.org" and left["start_tls"]
 
 
@@ -63,5 +63,5 @@ def test_settings(run, nexus, put_back):
     ],
 )
 def test_what_nexus_refuses(run, given, words):
-    answer = run("settings", **given)
+    answer = run("nexus_settings", **given)
     assert answer["failed"] and re.search(words, answer["msg"]), answer["msg"]
