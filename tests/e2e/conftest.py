@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from ansible_collections.mlops.onprem.tests.e2e.lab import Lab
@@ -12,10 +13,11 @@ from ansible_collections.mlops.onprem.tests.e2e.lab import Lab
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A lab of its own, removed at the end (MLOPS_KEEP_LAB=1 keeps it for a look)."""
-    lab = Lab(tmp_path_factory.mktemp("state"))
+    """A lab of its own, removed at the end. MLOPS_KEEP_LAB=folder keeps it, for a look and for the next run, with its keys in that folder."""
+    kept = os.environ.get("MLOPS_KEEP_LAB")
+    lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("state"))
     try:
         yield lab
     finally:
-        if not os.environ.get("MLOPS_KEEP_LAB"):
+        if not kept:
             lab.playbook("lab", lab_state="absent")

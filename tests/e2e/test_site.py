@@ -91,9 +91,10 @@ def test_site_from_playbooks_folder_and_from_tarball(lab, tmp_path):
     assert (done.code, done.changed_tasks()) == (0, [])
     assert lab.run("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path)).code == 0
     tarball = next(tmp_path.glob("*.tar.gz"))
-    assert lab.run("ansible-galaxy", "collection", "install", str(tarball), "-p", str(tmp_path / "collections"), cwd=tmp_path).code == 0
+    installed = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections")}
+    assert lab.run("ansible-galaxy", "collection", "install", str(tarball), "-p", str(tmp_path / "collections"), cwd=tmp_path, env=installed).code == 0
     inventory = tmp_path / "collections/ansible_collections/mlops/onprem/inventories/lab"
-    done = lab.run("ansible-playbook", "-i", str(inventory), "mlops.onprem.site", cwd=tmp_path, env={"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections")})
+    done = lab.run("ansible-playbook", "-i", str(inventory), "mlops.onprem.site", cwd=tmp_path, env=installed)
     assert (done.code, done.changed_tasks()) == (0, [])
 
 
