@@ -10,7 +10,8 @@ PYTEST := .venv/bin/python -m pytest
 
 .PHONY: help
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | column -t -s "$$(printf '\t')"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1 \2/p' $(MAKEFILE_LIST) | while read -r make name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@printf '  make %-12s %s\n' test-PART 'one part of the tests: $(TEST_PARTS)'
 
 .PHONY: bootstrap
 bootstrap: ## install what this machine lacks for `make site`, one line each
@@ -35,6 +36,12 @@ bootstrap-test:
 .PHONY: test
 test: bootstrap-test ## every test below, in the order of what they cost
 	@tests/run
+
+# One part of the tests: make test-unit, make test-e2e ...
+TEST_PARTS := unit guards lint contract packaging sanity mutation integration molecule e2e
+.PHONY: $(TEST_PARTS:%=test-%)
+$(TEST_PARTS:%=test-%): test-%: bootstrap-test
+	@tests/run $*
 
 .PHONY: build
 build: bootstrap ## the collection as a tarball
