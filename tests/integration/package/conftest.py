@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.server
-import importlib.util
 import io
 import json
 import os
@@ -27,12 +26,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 ROOT = Path(__file__).resolve().parents[3]
 KEPT = 1 << 20
 VERSIONS = {"1": [], "2": ["--strength", "2"], "bad": ["--forget-scaler"]}
-
-_spec = importlib.util.spec_from_file_location("nexus_conftest", ROOT / "tests" / "integration" / "nexus" / "conftest.py")
-_nexus = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = _nexus  # its dataclass looks itself up there
-_spec.loader.exec_module(_nexus)
-nexus = _nexus.nexus
 
 
 @pytest.fixture

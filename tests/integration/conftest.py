@@ -20,7 +20,7 @@ import pytest
 import requests
 from ansible.module_utils.testing import patch_module_args
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 ZIP = Path(os.environ.get("NEXUS_ZIP") or ROOT / ".cache" / "mirror" / "nexus-base-template-3.71.0-06.zip")
 MODULES = "ansible_collections.mlops.onprem.plugins.modules"
 
@@ -96,7 +96,7 @@ def stop(process):
 
 @pytest.fixture(scope="session")
 def nexus(tmp_path_factory):
-    assert ZIP.is_file(), f"{ZIP} is missing: run `make bootstrap`, or name the file in NEXUS_ZIP"
+    assert ZIP.is_file(), f"{ZIP} is missing: run `scripts/bootstrap test`, or name the file in NEXUS_ZIP"
     folder = tmp_path_factory.mktemp("nexus")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
