@@ -26,7 +26,7 @@ def playbook(name, **variables):
 
 def served(host):
     """(version, answer) that a client gets."""
-    body = host.check_output("curl -sSf -H 'content-type: application/json' -d '%s' http://127.0.0.1:8080/v2/models/scale/infer", REQUEST)
+    body = host.check_output("curl -sSf -H 'content-type: application/json' -d %s http://127.0.0.1:8080/v2/models/scale/infer", REQUEST)
     answer = json.loads(body)
     return answer["model_version"], answer["outputs"][0]["data"]
 
