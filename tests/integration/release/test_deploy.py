@@ -127,7 +127,7 @@ def test_the_role_alone_goes_back_and_fails(fleet):
     (fleet.folder / "alone.yml").write_text(json.dumps(play))
     names = ("model_release_model", "model_release_version", "model_release_digest")
     run = fleet.playbook(fleet.folder / "alone.yml", **dict(zip(names, ("alone", "1", good))))
-    assert run.code == 0 and run.calls("staging1") == 8, run.output  # with the check of its arguments
+    assert run.code == 0 and run.calls("staging1") == 7, run.output  # with the check of its arguments
     run = fleet.playbook(fleet.folder / "alone.yml", **dict(zip(names, ("alone", "2", bad))))
     assert run.code != 0 and "Ask the golden requests in the slot: alone at unix://" in run.output
     assert fleet.served("alone")["staging1"] == "1"
