@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """Side by side on one machine: a package of 1 GiB by model_release, and the same file as an archive by get_url and unarchive.
 
 Usage: python bench/fetch/bench.py IMAGE ANSIBLE_PLAYBOOK > bench/results/fetch.md
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 NAME = f"mlops-bench-fetch-{os.getpid()}"
-SIZE = int(os.environ.get("BENCH_BYTES", 1 << 30))
+SIZE = int(os.environ.get("BENCH_BYTES", "1073741824"))
 RUN = ["run", "-d", "--name", NAME, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
        "--tmpfs", "/run", "--tmpfs", "/run/lock", "--cgroupns=host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "-e", "container=docker"]
 SERVE = "cd /srv/store && exec python3 -m http.server --bind 127.0.0.1 8000 >/dev/null 2>&1"
@@ -69,7 +69,7 @@ def main(image, playbook):
         (folder / "store").mkdir()
         weights = folder / "big.safetensors"
         with open(weights, "wb") as file:
-            for _ in range(SIZE >> 20):
+            for _mib in range(SIZE >> 20):
                 file.write(os.urandom(1 << 20))
         digest = store.publish("big", "1", 1.0, large={"weights.safetensors": weights})
         with tarfile.open(folder / "store" / "big.tar", "w") as archive:

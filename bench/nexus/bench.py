@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """Side by side on one real Nexus: our list modules and loops over ansible.builtin.uri. Counts requests in Nexus' own log, and CPU and wall.
 
 Usage: NEXUS_PASSWORD=... python bench/nexus/bench.py URL REQUEST_LOG ANSIBLE_PLAYBOOK > bench/results/nexus.md

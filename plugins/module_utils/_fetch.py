@@ -192,7 +192,7 @@ class Source:
             return self._open_file(path, start)
         headers = {"Range": f"bytes={start}-"} if start else {}
         target = self._target(path)
-        for _ in range(MAX_REDIRECTS + 1):
+        for _hop in range(MAX_REDIRECTS + 1):
             response = self._send(method, target, headers)
             if response.status not in REDIRECTS:
                 return self._checked(method, path, start, response)
@@ -203,7 +203,7 @@ class Source:
         length = response.getheader("Content-Length")
         if response.status in (206, 416):
             # 416 is "the file ends before that": an empty body, and the length tells the caller what is wrong
-            begin, _, total = response.getheader("Content-Range", "").removeprefix("bytes ").partition("/")
+            begin, _slash, total = response.getheader("Content-Range", "").removeprefix("bytes ").partition("/")
             first, total = begin.partition("-")[0], int(total) if total.isdigit() else None
             return _Body(response.readinto if response.status == 206 else lambda buffer: 0, int(first) if first.isdigit() else 0, total)
         if response.status == 200:

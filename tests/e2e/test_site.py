@@ -12,7 +12,6 @@ import time
 import urllib.request
 
 import pytest
-
 from ansible_collections.mlops.onprem.tests.e2e.lab import MODEL, PRODUCTION, ROOT, SERVERS
 from ansible_collections.mlops.onprem.tests.e2e.load import Load
 
@@ -22,11 +21,18 @@ REQUESTS = 5000  # at each production host, from before a deploy to after it
 def served(lab, host, model=MODEL):
     """(version, digest) that a host answers a golden request with, asked from outside."""
     golden = json.loads((lab.home / "breast_cancer" / "1" / "golden.json").read_text())
-    request = urllib.request.Request(f"http://{lab.address(host)}:8080/v2/models/{model}/infer", json.dumps(golden["requests"][0]["request"]).encode(),
-                                     {"Content-Type": "application/json"})
+    body = json.dumps(golden["requests"][0]["request"]).encode()
+    request = urllib.request.Request(f"http://{lab.address(host)}:8080/v2/models/{model}/infer", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert json.load(answer)["model_version"] == answer.headers["x-model-version"]
         return answer.headers["x-model-version"], answer.headers["x-model-digest"]
+
+
+def ship(lab, model, home, version):
+    """Publish folder home/version, and ship it to the hosts that serve no version of the model yet."""
+    first = {"name": model, "home": str(home), "versions": [{"version": version, "arguments": ""}], "publisher": "publisher",
+             "publisher_password": "{{ site_publisher_password }}", "signing_key": "{{ lab_secrets }}/signing.key"}
+    return lab.playbook("first_model", site_first_model=first)
 
 
 def everywhere(lab):
@@ -92,7 +98,8 @@ def test_site_from_playbooks_folder_and_from_tarball(lab, tmp_path):
     assert lab.run("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path)).code == 0
     tarball = next(tmp_path.glob("*.tar.gz"))
     installed = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections")}
-    assert lab.run("ansible-galaxy", "collection", "install", str(tarball), "-p", str(tmp_path / "collections"), cwd=tmp_path, env=installed).code == 0
+    folder = installed["ANSIBLE_COLLECTIONS_PATH"]
+    assert lab.run("ansible-galaxy", "collection", "install", str(tarball), "-p", folder, cwd=tmp_path, env=installed).code == 0
     inventory = tmp_path / "collections/ansible_collections/mlops/onprem/inventories/lab"
     done = lab.run("ansible-playbook", "-i", str(inventory), "mlops.onprem.site", cwd=tmp_path, env=installed)
     assert (done.code, done.changed_tasks()) == (0, [])
@@ -103,7 +110,8 @@ def test_site_repairs_exactly_what_was_broken(lab):
     lab.inside("production1", "systemctl", "stop", "haproxy")
     lab.inside("production2", "sh", "-c", "echo '# by hand' >>/etc/haproxy/haproxy.cfg")
     password = (lab.home / "secrets" / "nexus_admin.password").read_text().strip()
-    lab.inside("nexus1", "curl", "-sSf", "-u", f"admin:{password}", "-X", "DELETE", "http://127.0.0.1:8081/service/rest/v1/security/roles/model-publisher")
+    role = "http://127.0.0.1:8081/service/rest/v1/security/roles/model-publisher"
+    lab.inside("nexus1", "curl", "-sSf", "-u", f"admin:{password}", "-X", "DELETE", role)
     pids = lab.main_pids()
     done = lab.playbook("site")
     assert done.code == 0
@@ -160,9 +168,7 @@ def test_committed_version_survives_reload_restart_and_reboot(lab):
     """After a flip, a HAProxy reload (a second model), its restart and a reboot of the host each still serve the committed version."""
     assert lab.playbook("deploy", model=MODEL, version="2", model_release_force=True).code == 0
     assert everywhere(lab) == {"2"}
-    second = {"name": "second", "home": str(lab.home / "breast_cancer"), "versions": [{"version": "1", "arguments": ""}], "publisher": "publisher",
-              "publisher_password": "{{ site_publisher_password }}", "signing_key": "{{ lab_secrets }}/signing.key"}
-    assert lab.playbook("first_model", site_first_model=second).code == 0  # a new model: HAProxy is reloaded
+    assert ship(lab, "second", lab.home / "breast_cancer", "1").code == 0  # a new model: HAProxy is reloaded
     assert everywhere(lab) == {"2"}
     assert {served(lab, host, "second")[0] for host in SERVERS} == {"1"}
     lab.inside("production1", "systemctl", "restart", "haproxy")
@@ -207,16 +213,12 @@ def test_wrong_key_and_unknown_names_move_nothing(lab, tmp_path):
     assert {host: served(lab, host) for host in SERVERS} == before
 
 
-def publish(lab, tmp_path, version, extra_bytes=0):
-    """Publish the example's version 1 under another version, with a file of random bytes of its own; returns that file's digest."""
+def publish(lab, tmp_path, version, extra_bytes):
+    """Publish the example's version 1 under another version, with a file of random bytes of its own."""
     folder = tmp_path / version
     shutil.copytree(lab.home / "breast_cancer" / "1", folder)
-    if extra_bytes:
-        subprocess.run(f"head -c {extra_bytes} /dev/urandom >{folder}/ballast.safetensors", shell=True, check=True)
-    model = {"name": MODEL, "home": str(tmp_path), "versions": [{"version": version, "arguments": ""}], "publisher": "publisher",
-             "publisher_password": "{{ site_publisher_password }}", "signing_key": "{{ lab_secrets }}/signing.key"}
-    assert lab.playbook("first_model", site_first_model=model).code == 0
-    return subprocess.run(["sha256sum", folder / "ballast.safetensors"], check=True, capture_output=True, text=True).stdout.split()[0] if extra_bytes else None
+    subprocess.run(f"head -c {extra_bytes} /dev/urandom >{folder}/ballast.safetensors", shell=True, check=True)
+    assert ship(lab, MODEL, tmp_path, version).code == 0
 
 
 def test_corrupted_blob_in_the_store(lab, tmp_path):
@@ -231,11 +233,12 @@ def test_corrupted_blob_in_the_store(lab, tmp_path):
 
 
 def test_nexus_killed_in_mid_transfer(lab, tmp_path):
-    """300 MB at 20 MB/s, Nexus killed on the way: the reason is told, the old version serves; with Nexus back the same deploy resumes and ends well."""
+    """300 MB at 20 MB/s, Nexus killed on the way: the reason is told, the old version serves; with Nexus back the same deploy ends well."""
     size = 300_000_000
     publish(lab, tmp_path, "4", extra_bytes=size)
     before = {host: served(lab, host) for host in SERVERS}
-    command = ["ansible-playbook", "-i", "inventories/lab", "playbooks/deploy.yml", "-e", f"model={MODEL}", "-e", "version=4", "-e", "model_release_rate_limit=20M"]
+    given = [f"model={MODEL}", "version=4", "model_release_rate_limit=20M"]
+    command = ["ansible-playbook", "-i", "inventories/lab", "playbooks/deploy.yml", *(word for value in given for word in ("-e", value))]
     deploy = subprocess.Popen(command, cwd=ROOT, env=lab.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     partial = "find /var/lib/models/blobs -name '*.partial' -size +20000k"
     deadline = time.monotonic() + 120
@@ -252,7 +255,8 @@ def test_nexus_killed_in_mid_transfer(lab, tmp_path):
 
     assert_refused(lab.playbook("deploy", model=MODEL, version="4"), "502|did not answer")  # still down: said before anything moves
     lab.inside("nexus1", "systemctl", "start", "nexus")
-    lab.inside("nexus1", "sh", "-c", "for _ in $(seq 120); do curl -sf http://127.0.0.1:8081/service/rest/v1/status/writable && exit 0; sleep 1; done; exit 1")
+    writable = "curl -sf http://127.0.0.1:8081/service/rest/v1/status/writable"
+    lab.inside("nexus1", "sh", "-c", f"for _ in $(seq 120); do {writable} && exit 0; sleep 1; done; exit 1")
     report = tmp_path / "report.json"
     assert lab.playbook("deploy", model=MODEL, version="4", report=str(report)).code == 0
     assert everywhere(lab) == {"4"}

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Builds a runtime environment from hash-locked wheels, tries it, and only then gives it its name.
 # It knows where wheels may come from; it does not know which packages there are (the lock does) nor what is served.
 # Usage: build-runtime.sh PYTHON HOME TARGET WHEELHOUSE   (WHEELHOUSE: "" = pip's index, a folder, or file://a.tar)

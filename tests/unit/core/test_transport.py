@@ -88,7 +88,7 @@ def test_read_only_sends_a_post_that_reads_and_only_that_one(server):
         transport.session.post(server.url + "/check", json={})
     with pytest.raises(ReadOnlyViolation):
         transport.request("POST", "/check", json={})
-    assert [method for method, *_ in server.seen] == ["POST"]
+    assert [method for method, *_rest in server.seen] == ["POST"]
 
 
 def test_a_library_given_the_session_gets_our_errors(server):

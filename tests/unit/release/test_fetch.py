@@ -122,9 +122,9 @@ def test_a_later_run_goes_on_where_an_earlier_one_stopped(server, source, tmp_pa
 
 
 def test_progress_gives_new_tries_and_none_without(server, source, tmp_path):
-    server.faults = [{"cut": 10} for _ in range(20)]
+    server.faults = [{"cut": 10} for _number in range(20)]
     source.download("f", str(tmp_path / "f"), len(CONTENT), SHA256)
-    server.faults = [{"cut": 0} for _ in range(20)]
+    server.faults = [{"cut": 0} for _number in range(20)]
     with pytest.raises(Interrupted):
         source.download("f", str(tmp_path / "g"), len(CONTENT), SHA256)
     assert len(server.faults) == 17
@@ -212,7 +212,9 @@ def test_nobody_there(tmp_path):
     assert caught.value.refused
 
 
-@pytest.mark.parametrize("url, message", [("ftp://x", "ftp://x"), ("nexus", "'nexus' is not a URL"), ("https://u:p@x", "must not carry a password"), ("http://x", "clear text")])
+@pytest.mark.parametrize("url, message", [
+    ("ftp://x", "ftp://x"), ("nexus", "'nexus' is not a URL"), ("https://u:p@x", "must not carry a password"), ("http://x", "clear text"),
+])
 def test_a_url_that_cannot_be_one(url, message):
     with pytest.raises(MlopsError, match=message):
         Source(url, "reader", "secret")
