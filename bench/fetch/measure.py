@@ -1,4 +1,4 @@
-#!/usr/bin/env python
+#!/usr/bin/python3
 """Stands in for a host's Python interpreter: runs it and notes what the run cost, child processes included. Knows nothing of Ansible.
 
 Appends one line of JSON to /var/tmp/measured: CPU seconds, largest resident memory of one process in KiB, bytes written to storage.
