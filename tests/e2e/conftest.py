@@ -16,6 +16,9 @@ def lab(tmp_path_factory):
     """A lab of its own, removed at the end. MLOPS_KEEP_LAB=folder keeps it, for a look and for the next run, with its keys in that folder."""
     kept = os.environ.get("MLOPS_KEEP_LAB")
     lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("state"))
+    if not kept:
+        # A killed run leaves machines whose passwords nobody has any more.
+        lab.playbook("lab", lab_state="absent")
     try:
         yield lab
     finally:
