@@ -13,6 +13,8 @@ STEPS = {
     "golden as a client": "__model_release_checked",
     "commit": "__model_release_committed",
 }
+# A release is to blame when it does not start or answers wrong; not for a store, a host or an HAProxy that fails.
+BLAMING = {"start", "golden in the slot", "golden as a client"}
 UNDO = {"roll back": "__model_release_rolled_back", "golden after rollback": "__model_release_proved"}
 # Ansible's YAML output breaks lines after 80 characters at a single space: cells with spaces come first, the others have none.
 COLUMNS = ("host", "environment", "state", "from", "to", "digest", "fetched", "seconds", "golden", "max-difference")
@@ -48,7 +50,7 @@ def _failures(host, results):
         if result.get("unreachable") or result.get("failed"):
             lost = "host unreachable, " if result.get("unreachable") else ""
             text = f"{host}: {step}: {lost}{' '.join(str(result.get('msg', 'no reason given')).split())[:500]}"
-            found.append({"host": host, "step": step, "text": text, "blames": not lost and step != "stage"})
+            found.append({"host": host, "step": step, "text": text, "blames": not lost and step in BLAMING})
     return found
 
 

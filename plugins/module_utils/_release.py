@@ -125,7 +125,7 @@ class State:
 
     def pruned(self, keep):
         """Forgets releases beyond the newest `keep` committed ones; never the active, previous, candidate, or one a slot is set up for."""
-        kept = {*self.trail[-keep:], *self.links.values(), *self.slots.values()}
+        kept = {*self.trail[-max(keep, 1):], *self.links.values(), *self.slots.values()}
         releases = {name: about for name, about in self.releases.items() if name in kept}
         return replace(self, releases=releases, trail=tuple(name for name in self.trail if name in kept))
 
