@@ -14,6 +14,12 @@ options:
     description: Address of Nexus, without the C(/service/rest) part, such as V(https://nexus.example.org).
     type: str
     required: true
+  username:
+    description: User to connect as.
+    type: str
+  password:
+    description: Password of O(username).
+    type: str
 requirements:
   - requests (Python package, where the module runs)
 attributes:

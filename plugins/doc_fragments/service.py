@@ -10,12 +10,6 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  username:
-    description: User to connect as.
-    type: str
-  password:
-    description: Password of O(username).
-    type: str
   ca_path:
     description: File or folder of PEM certificates to trust instead of the system's.
     type: path
@@ -43,7 +37,8 @@ options:
   on_error:
     description:
       - What to do after the server refused one item. V(stop) skips the rest, V(continue) goes on. The task fails either way.
-      - Mistakes that can be seen before anything is written always stop the task before anything is written.
+      - With V(stop) a mistake that can be seen beforehand stops the task before anything is written. With V(continue) the items without a mistake
+        are written and the others named, each with its reason.
     type: str
     choices: [stop, continue]
     default: stop

@@ -4,19 +4,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
-from ansible_collections.mlops.onprem.plugins.module_utils._reconcile import apply, diff, managed, missing_references, outcome, plan
+from ansible_collections.mlops.onprem.plugins.module_utils._fingerprint import split, with_marks
+from ansible_collections.mlops.onprem.plugins.module_utils._reconcile import (
+    apply,
+    by_key,
+    diff,
+    managed,
+    missing_references,
+    outcome,
+    plan,
+    refuse,
+    send,
+    settle,
+)
 from ansible_collections.mlops.onprem.plugins.module_utils._resource import Option, Resource
 from ansible_collections.mlops.onprem.plugins.module_utils._transport import Transport
 
 CONNECTION = {
     "url": {"type": "str", "required": True},
-    "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
     "ca_path": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
     "client_cert": {"type": "path"},
@@ -25,38 +35,67 @@ CONNECTION = {
     "retries": {"type": "int", "default": 4},
     "proxy": {"type": "str"},
 }
+BY_PASSWORD = {"username": {"type": "str"}, "password": {"type": "str", "no_log": True}}
+BY_TOKEN = {"token": {"type": "str", "required": True, "no_log": True}}
 
 
 @dataclass(frozen=True)
 class Product:
     """A product's connection: `env` is the prefix of the environment variables that stand in for connection options.
 
-    connect(transport) turns the transport into what the product's resources are given, such as a client library; by default itself.
+    login: the options one connects by. connect(transport) turns the transport into what the product's resources are given, such as a client
+    library. send(client, request) sends one write. lacks(client, needs) says why the server has no option of that version or edition.
+    user(client, params) is who we connect as, asked for kinds that are users.
     """
 
     env: str
+    login: Mapping = field(default_factory=lambda: BY_PASSWORD)
     connect: Callable = staticmethod(lambda transport: transport)
+    send: Callable = staticmethod(send)
+    lacks: Callable = staticmethod(lambda client, needs: None)
+    user: Callable = staticmethod(lambda client, params: params["username"])
+
+    def spec(self) -> dict:
+        """The connection's options, each with its environment variable."""
+        return {name: {**entry, "fallback": (env_fallback, [f"{self.env}_{name.upper()}"])} for name, entry in (CONNECTION | self.login).items()}
+
+    def transport(self, params: Mapping, read_only: bool) -> Transport:
+        """The connection that these module options describe."""
+        return Transport(params["url"], **{name: params[name] for name in CONNECTION | self.login if name != "url"}, read_only=read_only)
 
 
 def argument_spec(product: Product, resource: Resource) -> dict:
     """The argument spec of the module that manages this kind."""
-    spec = {name: {**entry, "fallback": (env_fallback, [f"{product.env}_{name.upper()}"])} for name, entry in CONNECTION.items()}
+    spec = product.spec()
     if resource.single:
         key = resource.options[0]
         spec |= {name: {"type": "dict", "options": {option.name: _entry(option) for option in resource.options[1:]
                                                     if name in option.only[key.name]}} for name in key.choices}
+    elif resource.mapping:
+        spec |= {resource.items: {"type": "dict"}}
     else:
-        options = {option.name: _entry(option) | ({"required": True} if option.name == resource.key else {}) for option in resource.options}
-        spec |= {resource.items: {"type": "list", "elements": "dict", "options": options},
+        options = {option.name: _entry(option) | ({"required": True} if _is_needed(resource, option) else {}) for option in resource.options}
+        spec |= {resource.items: {"type": "list", "elements": "dict", "options": options, **_one_of(resource)},
                  "purge": {"type": "bool", "default": False}}
-    states = ["present", "gathered"] if resource.single else ["present", "absent", "gathered"]
+        spec |= {places: {"type": "list", "elements": "str"} for places in resource.places.values()}
+    states = ["present", "gathered"] if resource.single or resource.mapping else ["present", "absent", "gathered"]
     spec |= {"state": {"type": "str", "choices": states, "default": "present"},
              "on_error": {"type": "str", "choices": ["stop", "continue"], "default": "stop"},
              "assume_empty": {"type": "bool", "default": False}}
     if resource.secrets:
-        choices = ["on_create", "always"] + (["when_changed"] if resource.verify else [])
+        choices = ["on_create", "always"] + (["when_changed"] if resource.verify or resource.fingerprint else [])
         spec["update_secret"] = {"type": "str", "choices": choices, "default": "on_create", "no_log": False}
+    if resource.fingerprint:
+        spec["fingerprint_key"] = {"type": "str", "no_log": True}
     return spec
+
+
+def _one_of(resource: Resource) -> dict:
+    return {"mutually_exclusive": [list(resource.one_of)]} if resource.one_of else {}
+
+
+def _is_needed(resource: Resource, option: Option) -> bool:
+    return option.name in resource.keys and option.initial is None and option.name not in resource.one_of
 
 
 def _entry(option: Option) -> dict:
@@ -64,17 +103,22 @@ def _entry(option: Option) -> dict:
     return entry | ({"elements": option.elements} if option.elements else {}) | ({"choices": list(option.choices)} if option.choices else {})
 
 
-def manage(product: Product, resource: Resource) -> None:
-    """Run the module that manages this kind, and exit."""
-    module = AnsibleModule(argument_spec=argument_spec(product, resource), supports_check_mode=True)
+def run(spec: dict, work: Callable, **more) -> None:
+    """Run a module: work(module) returns what it exits with; an MlopsError, or a `failed` in what is returned, fails it."""
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **more)
     try:
-        result = _run(module, product, resource)
+        result = work(module)
     except MlopsError as error:
         module.fail_json(msg=str(error))
-    failed = [item["why"] for item in result.get("results", []) if item["result"] == "failed"]
+    failed = result.pop("failed", None) or "; ".join(item["why"] for item in result.get("results", []) if item["result"] == "failed")
     if failed:
-        module.fail_json(msg="; ".join(failed), **result)
+        module.fail_json(msg=failed, **result)
     module.exit_json(**result)
+
+
+def manage(product: Product, resource: Resource) -> None:
+    """Run the module that manages this kind, and exit."""
+    run(argument_spec(product, resource), lambda module: _run(module, product, resource))
 
 
 def _run(module, product, resource) -> dict:
@@ -82,48 +126,99 @@ def _run(module, product, resource) -> dict:
     params = module.params
     if resource.single:
         wanted = [{resource.key: name, **params[name]} for name in resource.options[0].choices if params[name] is not None]
+    elif resource.mapping:
+        wanted = [{resource.key: name, "value": value} for name, value in (params[resource.items] or {}).items()]
     else:
-        wanted = params[resource.items]
-    connection = {name: params[name] for name in CONNECTION if name != "url"}
-    transport = Transport(params["url"], **connection, read_only=module.check_mode or params["state"] == "gathered")
-    transport.secrets |= {item[option.name] for item in wanted or () for option in resource.secrets if item.get(option.name)}
+        wanted = params[resource.items] or []
+    transport = product.transport(params, read_only=module.check_mode or params["state"] == "gathered")
+    transport.secrets |= {str(item[name]) for item in wanted for name in resource.unshown(resource.key_of(item)) if item.get(name)}
     client = product.connect(transport)
+    places = _places(resource, wanted, params)
     if params["state"] == "gathered":
-        keys = {item[resource.key] for item in wanted or ()}
-        objects = resource.read(client, wanted if wanted and resource.single else None)
-        found = {view[resource.key]: view for view in map(resource.view, managed(resource, objects)) if not keys or view[resource.key] in keys}
-        if resource.single:
-            settings = {name: {option: value for option, value in view.items() if option != resource.key} for name, view in found.items()}
-            return {"changed": False, "gathered": settings, "requests": transport.sent}
-        return {"changed": False, "gathered": list(found.values()), "requests": transport.sent}
+        return {"changed": False, "gathered": _gathered(resource, client, wanted, places), "requests": transport.sent}
     if not wanted and not params.get("purge"):
         return {"changed": False, "results": [], "requests": 0}
-    current, there = _read(module, resource, client, wanted)
-    actions = plan(resource, wanted or (), current, state=params["state"], purge=params.get("purge", False), user=params["username"],
-                   send_secrets=_send_secrets(params.get("update_secret"), resource, client, wanted, current))
-    missing = missing_references(transport, resource, actions, current) if there else []
-    if missing and not module.check_mode:
-        raise MlopsError("; ".join(missing))
-    for line in missing:
-        module.warn(f"{line}: right only if an earlier task of this run makes it")
-    results = [outcome(resource, action) for action in actions] if module.check_mode else apply(transport, resource, actions, params["on_error"])
+    _refuse_lacking(product, client, resource, wanted, params)
+    current, there = _read(module, resource, client, wanted, places)
+    wanted, stale = _secrets(params, resource, client, wanted, current)
+    actions = plan(resource, wanted, current, state=params["state"], purge=params.get("purge", False), send_secrets=stale, places=places,
+                   user=product.user(client, params) if resource.own_user and there else None, on_error=params["on_error"])
+    missing = missing_references(client, resource, actions, current) if there else {}
+    if module.check_mode:
+        for line in sum(missing.values(), []):
+            module.warn(f"{line}: right only if an earlier task of this run makes it")
+        results = [outcome(resource, action) for action in actions]
+    else:
+        actions = settle(refuse(actions, missing), params["on_error"])
+        if resource.told and not module.no_log and any(request.keep for action in actions for request in action.requests):
+            raise MlopsError(f"no_log: the results of this task hold new secrets of {resource.items}; say `no_log: true` on the task")
+        results = apply(client, resource, actions, params["on_error"], product.send)
     changed = any(result["result"] in ("created", "updated", "deleted") for result in results)
     return {"changed": changed, "results": results, "diff": diff(resource, actions), "requests": transport.sent}
 
 
-def _read(module, resource, client, wanted) -> tuple[list, bool]:
+def _places(resource, wanted, params) -> list:
+    """The places (option, value) that the task names, by its items or by themselves."""
+    if not resource.within:
+        return []
+    named = [(option, name) for option, many in resource.places.items() for name in params[many] or ()]
+    return list(dict.fromkeys([*(resource.within(item) for item in wanted), *named]))
+
+
+def _list(resource, client, wanted, places) -> list:
+    return resource.read(client, wanted, places) if resource.within else resource.read(client, wanted)
+
+
+def _gathered(resource, client, wanted, places):
+    """What is there in the form that the module takes: the named objects, all of the named places, or everything."""
+    keys = {resource.fold(resource.key_of(item)) for item in wanted}
+    everything = not places if resource.within else not (wanted and resource.single)
+    found = []
+    for obj in managed(resource, _list(resource, client, None if everything else wanted, None if everything else places)):
+        view = resource.view(obj)
+        view = {name: value for name, value in view.items() if name not in resource.unshown(resource.key_of(view))}
+        if resource.fingerprint and view.get(resource.fingerprint):
+            view[resource.fingerprint] = split(view[resource.fingerprint])[0]
+        if not keys or resource.fold(resource.key_of(view)) in keys:
+            found.append(view)
+    if resource.mapping:
+        return {view[resource.key]: view["value"] for view in found if "value" in view}
+    return {view.pop(resource.key): view for view in found} if resource.single else found
+
+
+def _refuse_lacking(product, client, resource, wanted, params) -> None:
+    """Options that this server's version or edition does not have: it would take them without a word and drop them."""
+    given = {name for item in wanted for name, value in item.items() if value not in (None, False)}
+    if params.get("fingerprint_key") and any(secret.name in given for secret in resource.secrets):
+        given.add(resource.fingerprint)
+    lacking = [f"{option.name}: {why}" for option in resource.options if option.since and option.name in given
+               for why in [product.lacks(client, option.since)] if why]
+    if lacking:
+        raise MlopsError("; ".join(lacking))
+
+
+def _read(module, resource, client, wanted, places) -> tuple[list, bool]:
     """The current objects, and whether there is a server at all: the caller knows best, a proxy may answer where nothing is installed."""
     if module.check_mode and module.params["assume_empty"]:
         module.warn(f"{module.params['url']} is not there yet: planned as for an empty server, names of other objects not checked")
         return [], False
-    return resource.read(client, wanted), True
+    return _list(resource, client, wanted, places), True
 
 
-def _send_secrets(policy, resource, client, wanted, current) -> set:
-    """The keys whose secrets an update sends; on_create is the empty set, because a new object always gets its secret."""
+def _secrets(params, resource, client, wanted, current) -> tuple[list, set]:
+    """The items, with fingerprints where those are kept, and the keys whose secrets an update sends; a new object always gets its secret."""
+    policy, key = params.get("update_secret"), params.get("fingerprint_key")
+    if not resource.secrets or params["state"] != "present":
+        return wanted, set()
+    there = {folded: resource.view(obj) for folded, obj in by_key(resource, current).items()}
+    stale: set = set()
+    if resource.fingerprint:
+        if policy == "when_changed" and not key:
+            raise MlopsError("fingerprint_key: update_secret when_changed needs it, to tell from the fingerprint on the server whether a secret has changed")
+        wanted, stale = with_marks(resource, wanted, there, key, update=policy != "on_create")
+    elif policy == "when_changed":
+        stale = {resource.fold(resource.key_of(item)) for item in wanted if resource.fold(resource.key_of(item)) in there
+                 and not resource.verify(client, item, there[resource.fold(resource.key_of(item))])}
     if policy == "always":
-        return {item[resource.key] for item in wanted}
-    if policy != "when_changed":
-        return set()
-    there = {view[resource.key]: view for view in map(resource.view, current)}
-    return {item[resource.key] for item in wanted if item[resource.key] in there and not resource.verify(client, item, there[item[resource.key]])}
+        stale = {resource.fold(resource.key_of(item)) for item in wanted}
+    return wanted, stale

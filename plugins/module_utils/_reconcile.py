@@ -4,61 +4,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
-from ansible_collections.mlops.onprem.plugins.module_utils._resource import MASK, Reference, Resource, get, read_json
+from ansible_collections.mlops.onprem.plugins.module_utils._resource import Reference, Resource, get, read_json
 
-DONE = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
+DONE = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged", "refuse": "failed"}
 
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to one object. before and after hold the options that change, secrets masked; refers the values that name other objects."""
+    """What happens to one object. before and after hold the options that change, secrets masked; refers the values that name other objects;
+    why says what is wrong with one that is refused; values is the item as it is meant to become."""
 
     verb: str
-    key: str
+    key: str | tuple
     before: Mapping = field(default_factory=dict)
     after: Mapping = field(default_factory=dict)
     requests: Sequence = ()
     refers: Mapping = field(default_factory=dict)
+    why: str = ""
+    values: Mapping = field(default_factory=dict)
 
 
 def plan(resource: Resource, wanted: Sequence[Mapping], current: Sequence[Mapping], *, state: str = "present", purge: bool = False,
-         user: str | None = None, send_secrets: Collection = ()) -> list[Action]:
+         user: str | None = None, send_secrets: Collection = (), places: Collection | None = None, on_error: str = "stop") -> list[Action]:
     """The actions that turn current (API objects) into wanted (items with None for what was left out), in the order they can be done.
 
-    purge: also delete what is there and not wanted. user: who we connect as. send_secrets: keys whose secrets an update must send.
-    Raises MlopsError, naming every item that cannot be had; nothing is decided by sending.
+    purge: also delete what is there and not wanted, of a kind that lives in places only in those. user: who we connect as. send_secrets: keys
+    (folded) whose secrets an update must send. Raises MlopsError, naming every item that cannot be had; with on_error `continue` those items
+    become actions of verb `refuse`. Nothing is decided by sending.
     """
     items = {}
     for item in wanted:
-        if item[resource.key] in items:
-            raise MlopsError(f"{resource.items}: {resource.name(item[resource.key])} is given twice; give each {resource.key} once")
-        items[item[resource.key]] = {name: value for name, value in item.items() if value is not None}
-    if purge and not items:
+        key = resource.key_of(item)
+        if resource.fold(key) in items:
+            raise MlopsError(f"{resource.items}: {resource.name(key)} is given twice; give each {' and '.join(resource.keys)} once")
+        items[resource.fold(key)] = {name: value for name, value in item.items() if value is not None} | resource.result_key(key)
+    if purge and not items and not places:
         raise MlopsError(f"purge: with an empty list of {resource.items} it would delete everything; give the list of what is to stay")
-    key_path = next(resource.at(option, {}) for option in resource.options if option.name == resource.key)
-    there = {get(obj, key_path): obj for obj in current}
-    actions, problems = [], []
+    there = by_key(resource, current)
+    actions = []
     for key, want in items.items():
         try:
             if state == "absent":
-                actions.append(_delete(resource, key, there[key], user) if key in there else Action("unchanged", key))
+                actions.append(_delete(resource, there[key], user) if key in there else Action("unchanged", resource.key_of(want)))
             elif key in there:
-                actions.append(_update(resource, key, there[key], want, key in send_secrets))
+                actions.append(_update(resource, there[key], want, key in send_secrets))
             else:
-                actions.append(_create(resource, key, want))
+                actions.append(_create(resource, want))
         except MlopsError as problem:
-            problems.append(str(problem))
+            actions.append(Action("refuse", resource.key_of(want), why=str(problem)))
     if purge:
-        ours = {get(obj, key_path): obj for obj in managed(resource, current)}
-        actions += [_delete(resource, key, obj, user) for key, obj in ours.items() if key not in items and not (resource.own_user and key == user)]
-    if problems:
+        ours = by_key(resource, managed(resource, current))
+        actions += [_delete(resource, obj, user) for key, obj in ours.items()
+                    if key not in items and not _is_own(resource, obj_key(resource, obj), user) and _in_places(resource, obj, places)]
+    return settle(_ordered(resource, actions, user), on_error)
+
+
+def settle(actions: list[Action], on_error: str) -> list[Action]:
+    """The actions, when none is refused or the others are to be done without it; else MlopsError with every reason."""
+    problems = [action.why for action in actions if action.verb == "refuse"]
+    if problems and on_error == "stop":
         raise MlopsError("; ".join(problems))
-    return _ordered(resource, actions, user)
+    return actions
+
+
+def obj_key(resource: Resource, obj: Mapping):
+    """The key of an API object."""
+    return resource.key_of({option.name: option.seen(get(obj, resource.at(option, {}))) for option in resource.options if option.name in resource.keys})
+
+
+def by_key(resource: Resource, objects: Sequence[Mapping]) -> dict:
+    """{folded key: API object}."""
+    return {resource.fold(obj_key(resource, obj)): obj for obj in objects}
+
+
+def _is_own(resource, key, user) -> bool:
+    """Whether this object is the user we connect as."""
+    return resource.own_user and resource.key_items(key)[-1][1] == user
+
+
+def _in_places(resource, obj, places) -> bool:
+    return not resource.within or resource.within(resource.result_key(obj_key(resource, obj))) in (places or ())
 
 
 def managed(resource: Resource, current: Sequence[Mapping]) -> list:
@@ -66,8 +96,8 @@ def managed(resource: Resource, current: Sequence[Mapping]) -> list:
     return [obj for obj in current if not (resource.built_in and get(obj, resource.built_in))]
 
 
-def _create(resource, key, want) -> Action:
-    values = dict(want)
+def _create(resource, want) -> Action:
+    key, values = resource.key_of(want), dict(want)
     for option in resource.options:
         if resource.applies(option, values) and option.initial is not None:
             values.setdefault(option.name, option.initial)
@@ -76,12 +106,13 @@ def _create(resource, key, want) -> Action:
     if missing:
         raise MlopsError(f"{resource.name(key)} is not there yet and cannot be made without {', '.join(missing)}")
     _refuse_unfit(resource, key, want, values)
-    return Action("create", key, {}, _shown(resource, values), resource.to_send("create", values, resource.new_body(values)),
-                  _refers(resource, values))
+    return Action("create", key, {}, resource.shown(key, values), resource.to_send("create", values, resource.new_body(values)),
+                  _refers(resource, values), values=values)
 
 
-def _update(resource, key, obj, want, send_secret) -> Action:
-    have = resource.view(obj)
+def _update(resource, obj, want, send_secret) -> Action:
+    have = _view(resource, obj)
+    key = resource.key_of(want)
     changes = resource.changes(have, want)
     for option in changes:
         if option.immutable:
@@ -90,30 +121,39 @@ def _update(resource, key, obj, want, send_secret) -> Action:
     values = {**have, **want}
     _refuse_unfit(resource, key, want, values)
     secrets = [option for option in resource.secrets if option.name in want]
-    if not changes and not (send_secret and secrets):
+    unfinished = resource.unfinished and get(obj, resource.unfinished)
+    if not (changes or unfinished or send_secret and secrets):
         return Action("unchanged", key)
     requests = []
-    if changes or not resource.secret_update:
+    if changes or unfinished or not resource.secret_update:
         missing = [option.name for option in resource.options if option.name not in values and resource.applies(option, values)
                    and (option.required and not resource.applies(option, have)
                         or option.carried and get(obj, resource.path(option.carried, values, safe=False)) is not None)]
         if missing:
             raise MlopsError(f"{resource.name(key)}: {', '.join(option.name for option in changes)} cannot be changed without giving "
                              f"{', '.join(missing)}, which the server does not have or does not keep over an update")
-        requests += resource.to_send("update", values, resource.merged_body(obj, values, changes + ([] if resource.secret_update else secrets)))
+        with_it = [] if resource.secret_update or resource.partial and not send_secret else secrets
+        requests += resource.to_send("update", values, resource.merged_body(obj, values, changes + with_it))
     if resource.secret_update and send_secret and secrets:
         requests += resource.send_secret(values)
     sent = {option.name for option in changes} | ({option.name for option in secrets} if send_secret else set())
-    shown = _shown(resource, {name: want[name] for name in want if name in sent})
-    return Action("update", key, {name: have.get(name) for name in shown}, shown, requests,
-                  _refers(resource, {option.name: want[option.name] for option in changes}))
+    return Action("update", key, resource.shown(key, {name: have.get(name) for name in want if name in sent}),
+                  resource.shown(key, {name: want[name] for name in want if name in sent}), requests,
+                  _refers(resource, {option.name: want[option.name] for option in changes}), values=values)
 
 
-def _delete(resource, key, obj, user) -> Action:
-    if resource.own_user and key == user:
+def _delete(resource, obj, user) -> Action:
+    key = obj_key(resource, obj)
+    if _is_own(resource, key, user):
         raise MlopsError(f"{resource.name(key)} is who this task connects as and cannot delete itself")
-    have = resource.view(obj)
-    return Action("delete", key, have, {}, resource.to_send("delete", have, None), _refers(resource, have))
+    have = _view(resource, obj)
+    shown = resource.shown(key, {name: value for name, value in have.items() if name != "handle"})
+    return Action("delete", key, shown, {}, resource.to_send("delete", have, None), _refers(resource, have), values=have)
+
+
+def _view(resource, obj) -> dict:
+    """The API's object as options, with the server's own identifier beside them."""
+    return resource.view(obj) | ({"handle": get(obj, resource.handle)} if resource.handle else {})
 
 
 def _refuse_unfit(resource, key, want, values) -> None:
@@ -123,18 +163,19 @@ def _refuse_unfit(resource, key, want, values) -> None:
             needs = " and ".join(f"{other} {' or '.join(map(str, allowed))}" for other, allowed in option.only.items())
             has = ", ".join(f"{other} {values.get(other)}" for other in option.only)
             raise MlopsError(f"{resource.name(key)}: {option.name} is for {needs}; this one has {has}")
-
-
-def _shown(resource, values) -> dict:
-    """The values as a diff may show them."""
-    secret = {option.name for option in resource.secrets}
-    return {name: MASK if name in secret else value for name, value in values.items()}
+    fault = resource.check(values) if resource.check else None
+    if fault:
+        raise MlopsError(f"{resource.name(key)}: {fault}")
 
 
 def _refers(resource, values) -> dict:
     """{option: names of other objects} of these values."""
-    return {ref.option: [name for name in ([value] if isinstance(value, str) else value) if not (ref.wildcard and name.startswith(ref.wildcard))]
-            for ref in resource.references if (value := values.get(ref.option))}
+    found = {}
+    for ref in resource.references:
+        if value := values.get(ref.option):
+            names = ref.of(value) if ref.of else [value] if isinstance(value, str) else value
+            found[ref.option] = [name for name in names if not (ref.wildcard and name.startswith(ref.wildcard))]
+    return found
 
 
 def _ordered(resource, actions, user) -> list[Action]:
@@ -148,69 +189,98 @@ def _ordered(resource, actions, user) -> list[Action]:
     except CycleError as error:
         raise MlopsError(f"{resource.items}: {' -> '.join(error.args[1])} refer to each other in a circle") from error
     writes = [action for action in order if action.verb != "delete"]
-    writes.sort(key=lambda action: resource.own_user and action.key == user)
+    writes.sort(key=lambda action: _is_own(resource, action.key, user))
     return writes + [action for action in reversed(order) if action.verb == "delete"]
 
 
-def missing_references(transport, resource: Resource, actions: Sequence[Action], current: Sequence[Mapping]) -> list[str]:
-    """What the creations and updates refer to and is neither there nor made by them, one line each; asks the server only for kinds referred to."""
-    found = []
+def missing_references(client, resource: Resource, actions: Sequence[Action], current: Sequence[Mapping]) -> dict:
+    """{key: what that creation or update refers to and is neither there nor made by the others, one line each}; asks the server only for kinds
+    referred to."""
+    found: dict = {}
     writes = [action for action in actions if action.verb in ("create", "update")]
     for ref in resource.references:
         users = [action for action in writes if action.refers.get(ref.option)]
-        if not users:
-            continue
-        known = _known(transport, resource, ref, actions, current)
-        found += [f"{resource.name(action.key)}: {ref.option} names {ref.what} {name!r}, which does not exist"
-                  for action in users for name in action.refers[ref.option] if name not in known]
-    return found
+        known = _known(client, resource, ref, actions, current) if users else ()
+        for action in users:
+            found.setdefault(action.key, []).extend(f"{resource.name(action.key)}: {ref.option} names {ref.what} {name!r}, which does not exist"
+                                                    for name in action.refers[ref.option] if name not in known)
+    for key, lines in (resource.missing(client, writes) if resource.missing else {}).items():
+        found.setdefault(key, []).extend(f"{resource.name(key)}: {line}" for line in lines)
+    return {key: lines for key, lines in found.items() if lines}
+
+
+def refuse(actions: Sequence[Action], missing: Mapping) -> list[Action]:
+    """The actions, those with something missing refused."""
+    return [replace(action, verb="refuse", requests=(), why="; ".join(missing[action.key])) if action.key in missing else action for action in actions]
 
 
 def _known(transport, resource, ref: Reference, actions, current) -> set:
     if ref.path:
         return {get(obj, ref.field) for obj in read_json(transport, ref.path) or ()}
     gone = {action.key for action in actions if action.verb == "delete"}
-    return {resource.view(obj)[resource.key] for obj in current} - gone | {action.key for action in actions if action.verb == "create"}
+    return {obj_key(resource, obj) for obj in current} - gone | {action.key for action in actions if action.verb == "create"}
 
 
-def apply(transport, resource: Resource, actions: Sequence[Action], on_error: str = "stop") -> list[dict]:
+def apply(client, resource: Resource, actions: Sequence[Action], on_error: str = "stop", send: Callable | None = None) -> list[dict]:
     """Send the plan's requests; returns one result per action: key, result (created, updated, deleted, unchanged, failed, skipped), why.
 
-    on_error: `continue` goes on with the other items after one failed, `stop` marks them skipped. Never raises for a refused write.
+    on_error: `continue` goes on with the other items after one failed, `stop` marks them skipped. send(client, request) sends one write and
+    returns the answer. Never raises for a refused write.
     """
-    results: list[dict] = []
-    for action in actions:
-        result = outcome(resource, action)
-        if on_error == "stop" and action.requests and any(done["result"] == "failed" for done in results):
-            result |= {"result": "skipped", "why": "an item before it failed"}
+    results: dict = {}
+    failed = False
+    for group, requests in resource.batch(actions) if resource.batch else [([action], action.requests) for action in actions]:
+        for action in group:
+            results[action.key] = outcome(resource, action)
+        if failed and on_error == "stop" and requests:
+            told = {"result": "skipped", "why": "an item before it failed"}
         else:
-            try:
-                for request in action.requests:
-                    send(transport, request)
-            except MlopsError as error:
-                result |= {"result": "failed", "why": f"{resource.name(action.key)}: {error}"}
-        results.append(result)
-    return results
+            told = _send_all(client, resource, group, requests, send or globals()["send"])
+        failed = failed or told.get("result") == "failed"
+        for action in group:
+            if action.verb not in ("unchanged", "refuse"):
+                results[action.key] |= told
+    return [results[action.key] for action in actions]
+
+
+def _send_all(client, resource, group, requests, send) -> dict:
+    """What the requests of one group of actions come to: what is kept of the answers, or the failure."""
+    kept: dict = {}
+    for request in requests:
+        try:
+            answer = send(client, request)
+            kept |= request.keep(answer) if request.keep else {}
+        except MlopsError as error:
+            why = f"{resource.name(group[0].key)}: {error}"
+            for undo in request.undo:
+                try:
+                    send(client, undo)
+                except MlopsError as left:
+                    why += f"; and what it had begun could not be taken back: {left}"
+            return {"result": "failed", "why": why}
+    return kept
 
 
 def outcome(resource: Resource, action: Action) -> dict:
     """What an action comes to when it goes through."""
-    return {resource.key: action.key, "result": DONE[action.verb]}
+    return resource.result_key(action.key) | {"result": DONE[action.verb]} | ({"why": action.why} if action.why else {})
 
 
-def send(transport, request) -> None:
-    """Send one write; raises ServiceError also for a 404 (a write to what is not there) and for a refusal inside a success."""
+def send(transport, request):
+    """Send one write, return the answer; raises ServiceError also for a 404 (a write to what is not there) and for a refusal inside a success."""
     text = isinstance(request.body, str)
     answer = transport.request(request.method, request.path, json=None if text else request.body, data=request.body.encode() if text else None,
                                headers={"Content-Type": "text/plain"} if text else None)
     refusal = request.refusal(answer) if request.refusal else None
     if answer.status_code == 404 or refusal:
         raise ServiceError(request.method, answer.url, answer.status_code, answer.reason, refusal or answer.text, secrets=tuple(transport.secrets))
+    return answer
 
 
 def diff(resource: Resource, actions: Sequence[Action]) -> dict:
     """The plan as Ansible shows it: per changed object the options that change."""
-    changed = [action for action in actions if action.verb != "unchanged"]
+    changed = {" ".join(str(part) for part in resource.result_key(action.key).values()): action
+               for action in actions if action.verb not in ("unchanged", "refuse")}
     return {"before_header": resource.items, "after_header": resource.items,
-            "before": {action.key: dict(action.before) for action in changed if action.verb != "create"},
-            "after": {action.key: dict(action.after) for action in changed if action.verb != "delete"}}
+            "before": {name: dict(action.before) for name, action in changed.items() if action.verb != "create"},
+            "after": {name: dict(action.after) for name, action in changed.items() if action.verb != "delete"}}

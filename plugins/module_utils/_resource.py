@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the mlops.onprem developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What one kind of object is, as data: its options, where each sits in the API's object, and its requests. Sends nothing, knows no product."""
+"""What one kind of object is, as data: its options, where each sits in the API's object, and its requests. Knows no product."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ class Option:
     clears: str = ""  # path that is emptied by `none`, when it is more than the option's own
     only: Mapping[str, tuple] = field(default_factory=dict)  # {other option: values it must have for this one to exist}
     carried: str = ""  # of a secret: path which, when filled on the server, makes every update need the secret again
+    masked: Callable | None = None  # masked(key) tells of which objects the value, though it can be read, is shown nowhere
+    creation: bool = False  # counts for a new object only; given for one that is there it means nothing
+    fold: Callable | None = None  # of a key: what it is looked up by, where several spellings name the same object
+    codes: Mapping = field(default_factory=dict)  # {value: what the API's object holds for it}
+    same: Callable | None = None  # same(have, want) tells whether they mean the same, where equality does not; of a secret: it can be read back
+    since: str = ""  # version of the product that brought it, or the edition that has it
 
     def normal(self, value):
         """The value as it is compared."""
@@ -44,6 +50,22 @@ class Option:
         """The choice that the value is, whatever its case: servers store some in the case they were sent."""
         return next((choice for choice in self.choices if str(choice).lower() == str(value).lower()), value)
 
+    def seen(self, value):
+        """The option's value for what the API's object holds."""
+        if self.codes:
+            return next((name for name, code in self.codes.items() if code == value), value)
+        return self.spelled(value) if self.choices and isinstance(value, str) else value
+
+    def sent(self, value):
+        """What the API's object holds for the option's value."""
+        return self.codes.get(value, value) if self.codes else value
+
+    def differs(self, have, want) -> bool:
+        """Whether an update is needed to get from one value to the other; what cannot be compared needs none."""
+        if want is None or self.creation:
+            return False
+        return not self.same(have, want) if self.same else not self.secret and self.normal(want) != self.normal(have)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -54,32 +76,39 @@ class Reference:
     path: str = ""
     field: str = "name"
     wildcard: str = ""  # values that begin with it name no object
+    of: Callable | None = None  # of(value) lists the names that a value stands for, such as the folder of a path
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request of a plan. `body` is sent as JSON, text as it is. `refusal` finds the error in an answer that says success."""
+    """One request of a plan. `body` is sent as JSON, text as it is. `refusal` finds the error in an answer that says success.
+
+    keep(answer) gives what of the answer belongs in the item's result. undo: requests that are sent when this one fails.
+    """
 
     method: str
     path: str
     body: Any = None
     refusal: Callable | None = None
+    keep: Callable | None = None
+    undo: tuple = ()
 
 
 @dataclass(frozen=True)
 class Resource:
     """One kind of object.
 
-    options begin with those that others refer to. create, update, delete are (method, path with options in braces).
-    read(client, wanted) lists the kind as API objects; wanted is None when everything is asked for.
-    requests(verb, values, body) replaces the three pairs where they cannot say it. verify(client, item, have) tells whether a secret is still right.
+    options begin with those that others refer to. create, update, delete are (method, path with options in braces, and {handle}).
+    read(client, wanted) lists the kind as API objects; wanted is None when everything is asked for. Of a kind that lives in places it is
+    read(client, wanted, places). requests(verb, values, body) replaces the three pairs where they cannot say it.
+    verify(client, item, have) tells whether a secret is still right. missing(client, actions) names what the writes need and is not there.
     """
 
     kind: str
     items: str
     options: tuple
     read: Callable
-    key: str = "name"
+    key: str | tuple = "name"  # the option, or the options, that tell one object from another
     create: tuple = ()
     update: tuple = ()
     delete: tuple = ()
@@ -92,13 +121,59 @@ class Resource:
     built_in: str = ""  # path that is true on objects the server owns: neither gathered nor purged
     own_user: bool = False  # the key is a user: the one we connect as comes last and is never deleted
     single: bool = False  # one object per choice of the key, each a module option of its own
+    partial: bool = False  # an update is sent as the changed options alone, not as the server's whole object with them
+    handle: str = ""  # path of the server's own identifier, which requests name an object by
+    one_of: tuple = ()  # options of which an item has one
+    within: Callable | None = None  # within(values) is the place (option, value) an object lives in: what is read, gathered and purged together
+    places: Mapping = field(default_factory=dict)  # {option of a place: module option that names places}
+    missing: Callable | None = None
+    fingerprint: str = ""  # the option whose text carries a fingerprint of the secrets
+    unfinished: str = ""  # path that is true on what a killed run left half done: an update is due though no option differs
+    mapping: bool = False  # the module takes the objects as one mapping of key to `value` instead of a list
+    told: bool = False  # results of this kind hold secrets: the task must say no_log
+    unreadable: Callable = staticmethod(lambda item: True)  # unreadable(item) tells whether its secrets need a fingerprint
+    batch: Callable | None = None  # batch(actions) is [(those done together, their requests)], where one request does many items
+    check: Callable | None = None  # check(values) names what is wrong with an item that no server needs to be asked about
+
+    @property
+    def keys(self) -> tuple:
+        """The names of the key's options."""
+        return (self.key,) if isinstance(self.key, str) else self.key
 
     @property
     def secrets(self) -> tuple:
         return tuple(option for option in self.options if option.secret)
 
+    def unshown(self, key) -> set:
+        """The names of the options whose values appear nowhere."""
+        return {option.name for option in self.options if option.secret or option.masked and option.masked(key)}
+
+    def key_of(self, values: Mapping):
+        """The key of an item: a value, or a tuple where the key is of several options; a part left out is its option's initial value."""
+        initial = {option.name: option.initial for option in self.options if option.name in self.keys}
+        parts = tuple(initial[name] if values.get(name) is None else values[name] for name in self.keys)
+        return parts[0] if isinstance(self.key, str) else parts
+
+    def fold(self, key):
+        """The key as it is looked up."""
+        fold = {option.name: option.fold for option in self.options if option.fold}
+        parts = [fold[name](part) if name in fold and part is not None else part for name, part in self.key_items(key)]
+        return parts[0] if isinstance(self.key, str) else tuple(parts)
+
+    def key_items(self, key) -> list:
+        """[(option, value)] of a key."""
+        return list(zip(self.keys, (key,) if isinstance(self.key, str) else key))
+
     def name(self, key) -> str:
-        return f"{self.kind} {key!r}"
+        """An object as a person would call it: variable 'TOKEN' of project 'team/model'."""
+        initial = {option.name: option.initial for option in self.options}
+        parts = [repr(value) for name, value in self.key_items(key) if name not in self.places and (value != initial[name] or name == self.key)]
+        place = next((f" of {name} {value!r}" for name, value in self.key_items(key) if name in self.places and value is not None), "")
+        return f"{self.kind} {' '.join(parts)}{place if self.one_of or len(self.keys) > 1 else ''}"
+
+    def result_key(self, key) -> dict:
+        """The key as options, those that are not given left out."""
+        return {name: value for name, value in self.key_items(key) if value is not None}
 
     def applies(self, option: Option, values: Mapping) -> bool:
         """Whether an object with these values has the option at all."""
@@ -116,17 +191,21 @@ class Resource:
         """The API's object as options, without secrets and without what is not there."""
         values: dict = {}
         for option in self.options:
-            if option.secret or not self.applies(option, values):
+            if option.secret and not option.same or not self.applies(option, values):
                 continue
             value = get(obj, self.at(option, values))
-            if value is not None:
-                values[option.name] = option.spelled(value) if option.choices and isinstance(value, str) else value
+            if value is not None and not option.creation:
+                values[option.name] = option.seen(value)
         return values
+
+    def shown(self, key, values: Mapping) -> dict:
+        """The values as a diff may show them."""
+        unshown = self.unshown(key)
+        return {name: MASK if name in unshown and value is not None else value for name, value in values.items()}
 
     def changes(self, have: Mapping, want: Mapping) -> list[Option]:
         """The options given in `want` whose value is not the one in `have`; secrets cannot be compared."""
-        return [option for option in self.options if want.get(option.name) is not None and not option.secret
-                and option.normal(want[option.name]) != option.normal(have.get(option.name))]
+        return [option for option in self.options if option.differs(have.get(option.name), want.get(option.name))]
 
     def new_body(self, values: Mapping) -> dict:
         """The API's object for a new one."""
@@ -134,19 +213,25 @@ class Resource:
         for option in self.options:
             value = values.get(option.name)
             if self.applies(option, values) and (value is False or option.normal(value) is not None):
-                put(body, self.at(option, values), value)
+                put(body, self.at(option, values), option.sent(value))
         for path in self.unsent:
             drop(body, path)
         return body
 
     def merged_body(self, obj: Mapping, values: Mapping, send: list[Option]) -> dict:
-        """The server's own object with the options in `send` replaced: what is not managed stays, a secret that is not sent is not nulled."""
+        """The server's own object with the options in `send` replaced: what is not managed stays, a secret that is not sent is not nulled.
+        Where the server leaves alone what is not sent, only those options."""
+        if self.partial:
+            body: dict = {}
+            for option in send:
+                put(body, self.at(option, values), option.sent(values[option.name]))
+            return body
         body = deepcopy(dict(obj))
         for path in (*self.unsent, *(self.at(option, values) for option in self.secrets if self.applies(option, values))):
             drop(body, path)
         for option in send:
             empty = option.normal(values[option.name]) is None and option.type not in ("bool", "list")
-            put(body, option.clears if empty and option.clears else self.at(option, values), None if empty else values[option.name])
+            put(body, option.clears if empty and option.clears else self.at(option, values), None if empty else option.sent(values[option.name]))
         return body
 
     def to_send(self, verb: str, values: Mapping, body: Any) -> list[Request]:

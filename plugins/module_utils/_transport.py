@@ -7,6 +7,7 @@ from __future__ import annotations
 import random
 import time
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 RETRY_STATUS = frozenset({429, 502, 503, 504})
 MAX_PAUSE = 60.0
 BODY_LIMIT = 64 * 1024
+READERS = 8
 
 
 class Transport:
@@ -31,7 +33,8 @@ class Transport:
     ca_path: file or folder of certificates to trust. client_cert/client_key: PEM files. timeout: seconds to connect and between bytes.
     retries: further tries of a safe verb after 429, 502, 503, 504 or a lost connection. read_only: refuse every request that could write.
     proxy: URL for both schemes; without it the environment's settings count.
-    Attributes: log, a list of (method, path) sent; secrets, a set of strings cut out of error texts, to which callers may add.
+    Attributes: log, a list of (method, path) sent; secrets, a set of strings cut out of error texts, to which callers may add; words(answer)
+    finds a refusal's own words, for a product that puts them elsewhere than in the body.
     """
 
     def __init__(self, base_url, username=None, password=None, token=None, ca_path=None, validate_certs=True, client_cert=None,
@@ -53,6 +56,8 @@ class Transport:
         self.session.mount("http://", wire)
         self.session.auth = _auth(username, password, token)
         self.verify = (ca_path or True) if validate_certs else False
+        self.Trouble = requests.exceptions.RequestException
+        self.words = text_of
         self.session.cert = (client_cert, client_key) if client_key else client_cert
         if proxy:
             self.session.proxies = {"http": proxy, "https": proxy}
@@ -91,6 +96,14 @@ class Transport:
             raise self.no_answer(method, self.url(path_or_url), error) from error
         finally:
             self.reads = False
+
+    def each(self, read, items) -> list:
+        """[read(item) for item in items], up to 8 at a time on as many connections: for reads only, which do not wait for each other."""
+        items = list(items)
+        if len(items) < 2:
+            return [read(item) for item in items]
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(read, items))
 
     def no_answer(self, method: str, url: str, error: BaseException) -> ServiceError:
         """The ServiceError for a request that got no (whole) answer, in the words of the innermost reason."""
@@ -131,7 +144,7 @@ class _Wire(HTTPAdapter):
             reason += f" to {answer.headers.get('Location')}: nothing was written, give that address as url"
         elif answer.status_code < 400 or answer.status_code == 404:
             return answer
-        body = _text(answer)
+        body = transport.words(answer)
         answer.close()
         raise ServiceError(request.method, request.url, answer.status_code, reason, body, secrets=tuple(transport.secrets))
 
@@ -174,7 +187,7 @@ def _root_cause(error: BaseException) -> BaseException:
         error = inner
 
 
-def _text(answer) -> str:
+def text_of(answer) -> str:
     """The start of an error's body as text; markup is noise to a person, so an HTML page gives nothing."""
     if "html" in answer.headers.get("Content-Type", ""):
         return ""

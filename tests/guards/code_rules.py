@@ -21,8 +21,14 @@ ARROWS = {
     "_transport": {"_errors"},
     "_resource": {"_errors"},
     "_reconcile": {"_errors", "_resource"},
-    "_module": {"_errors", "_transport", "_resource", "_reconcile"},
+    "_fingerprint": {"_resource"},
+    "_module": {"_errors", "_transport", "_resource", "_reconcile", "_fingerprint"},
     "_nexus": {"_errors", "_resource", "_module"},
+    "_gitlab": {"_errors", "_resource", "_module"},
+    "_gitlab_kinds": {"_errors", "_resource", "_gitlab"},
+    "_jenkins": {"_errors", "_transport", "_resource", "_module"},
+    "_jenkins_kinds": {"_errors", "_resource", "_jenkins"},
+    "_jenkins_work": {"_errors", "_module", "_jenkins"},
     "_package": {"_errors"},
     "_store": {"_errors", "_transport", "_package"},
     "_signature": {"_errors"},
@@ -37,10 +43,13 @@ ARROWS = {
 }
 # Files that managed hosts get: standard library only.
 ON_HOSTS = {"_errors", "_package", "_fetch", "_content", "_release", "_host", "_probe", "_rollout"}
-# Beside these, nothing opens a connection. (http.client and socket: hosts; requests: controller.)
+# Beside these, nothing opens a connection. (http.client and socket: hosts; requests: controller.) Two client libraries speak through the
+# session that _transport gives them.
 CONNECTING = {
     "_transport": {"requests"},
     "_fetch": {"http", "socket", "ssl"},
+    "_gitlab": {"gitlab"},
+    "_jenkins": {"jenkins"},
 }
 OPENERS = {"requests", "http", "socket", "ssl", "urllib.request", "urllib3", "httpx", "aiohttp", "ftplib", "smtplib", "telnetlib", "paramiko", "asyncio",
            "socketserver", "xmlrpc", "ansible.module_utils.urls", "gitlab", "jenkins"}

@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""GitLab's REST API through python-gitlab on our transport: reading in few requests, what is missing, one write. Its kinds are in _gitlab_kinds.
+
+How GitLab answers is from its documentation and source for 16 to 19; it was run against a stand-in checked by GitLab's API description.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
+from ansible_collections.mlops.onprem.plugins.module_utils._module import BY_TOKEN, Product
+from ansible_collections.mlops.onprem.plugins.module_utils._resource import Request
+
+try:
+    import gitlab
+except ImportError:  # told to the user when a client is made
+    gitlab = None
+
+PAGE = 100
+DELETION_LIMIT = 120  # seconds for GitLab's own background deletion
+
+
+@dataclass(frozen=True)
+class Ref:
+    """In the body of a request: the id of an object that is known by name, which may be made only just before."""
+
+    what: str
+    name: str
+
+
+class Client:
+    """What GitLab's resources are given. `gone` holds the places (option, name) that were asked for and are not there."""
+
+    def __init__(self, transport):
+        if gitlab is None:
+            raise MlopsError("the Python package 'python-gitlab' is missing on the controller: install it for the Python that runs Ansible")
+        self.transport = transport
+        self.api = gitlab.Gitlab(transport.base_url, session=transport.session, timeout=transport.timeout, ssl_verify=transport.verify, keep_base_url=True)
+        self.gone: set = set()
+        self._ids: dict = {}
+        self._server: dict = {}
+
+    def request(self, method: str, path: str, query: Mapping | None = None, body=None):
+        """The answer to one request below /api/v4; a 404 gives None, any other refusal a ServiceError."""
+        try:
+            return self.api.http_request(method, path, query_data=query or {}, post_data=body)
+        except gitlab.exceptions.GitlabHttpError as error:
+            if error.response_code == 404:
+                return None
+            raise ServiceError(method, self.api.url + path, error.response_code, str(error.error_message), secrets=tuple(self.transport.secrets)) from error
+        except gitlab.exceptions.RedirectError as error:
+            raise MlopsError(f"{method} {path}: {error}") from error
+        except self.transport.Trouble as error:
+            raise self.transport.no_answer(method, self.api.url + path, error) from error
+
+    def get(self, path: str, **query):
+        """The JSON of one object; None where it is not there. An old address leads to what has moved away from it: that is not there either."""
+        answer = self.request("GET", path, query)
+        return None if answer is None or answer.history else answer.json()
+
+    def page(self, path: str, **query):
+        """(rows, number of pages or None where GitLab does not say) of a list's first page; (None, 0) where it is not there."""
+        answer = self.request("GET", path, {"per_page": PAGE, **query})
+        if answer is None or answer.history:
+            return None, 0
+        return answer.json(), int(answer.headers.get("x-total-pages") or 0) or None
+
+    def list(self, path: str, **query):
+        """All rows of a list, None where it is not there."""
+        rows, answer = [], self.request("GET", path, {"per_page": PAGE, **query})
+        if answer is None or answer.history:
+            return None
+        rows += answer.json()
+        while "next" in answer.links:
+            # by path and query: the address that GitLab believes it has may not be the one it is reached by
+            address = answer.links["next"]["url"]
+            answer = self.request("GET", self.api.url + path + "?" + address.partition("?")[2])
+            rows += answer.json() if answer is not None else []
+        return rows
+
+    def rest(self, path: str, pages: int, **query) -> list:
+        """The rows of the pages after the first."""
+        found = self.transport.each(lambda page: self.request("GET", path, {"per_page": PAGE, "page": page, **query}), range(2, pages + 1))
+        return [row for answer in found if answer is not None for row in answer.json()]
+
+    def learn(self, what: str, rows: Iterable, name: str) -> None:
+        """Remember the ids of objects that were read."""
+        self._ids.update({(what, row[name].casefold()): row["id"] for row in rows})
+
+    def id_of(self, what: str, name: str):
+        """The id of a user (by username), a group (by full path) or a namespace (group or user); None where there is none."""
+        found = self._ids.get((what, name.casefold()))
+        if found is None:
+            row = next(iter(self.get("/users", username=name) or ()), None) if what == "user" else self.get(f"/namespaces/{quoted(name)}")
+            if row and what == "group" and row["kind"] != "group":
+                row = None
+            found = self._ids[what, name.casefold()] = row["id"] if row else None
+        return found
+
+    def server(self) -> dict:
+        """version and edition of the server: {"version": (17, 11), "text": "17.11.0-ee", "ee": True}."""
+        if not self._server:
+            found = self.get("/metadata") or self.get("/version") or {}
+            text = found.get("version", "unknown")
+            numbers = tuple(int(number) for number in re.findall(r"\d+", text)[:2])
+            self._server = {"version": numbers, "text": text, "ee": bool(found.get("enterprise", text.endswith("-ee")))}
+        return self._server
+
+
+def quoted(name: str) -> str:
+    """A path or a name as one part of an address."""
+    return quote(name, safe="")
+
+
+def base(place) -> str:
+    """The address below which what lives in a place lies."""
+    kind, name = place
+    return f"/{kind}s/{quoted(name)}" if kind in ("project", "group") else ""
+
+
+def _resolved(client, value):
+    if isinstance(value, Ref):
+        found = client.id_of(value.what, value.name)
+        if found is None:
+            raise MlopsError(f"{value.what} {value.name!r} does not exist")
+        return found
+    return {name: _resolved(client, part) for name, part in value.items()} if isinstance(value, dict) else value
+
+
+def _send(client, request: Request):
+    """Send one write; names in its body become ids. A deleted project or group is waited for: GitLab deletes them later, or marks them."""
+    answer = client.request(request.method, request.path, body=_resolved(client, request.body))
+    if answer is None:
+        raise ServiceError(request.method, client.api.url + request.path, 404, "Not Found")
+    if request.method == "DELETE" and re.fullmatch(r"/(projects|groups)/[^/]+", request.path):
+        deadline = time.monotonic() + DELETION_LIMIT
+        while (left := client.get(request.path)) and not is_marked(left):
+            if time.monotonic() > deadline:
+                raise MlopsError(f"{request.path}: GitLab took the deletion and has not carried it out within {DELETION_LIMIT} s")
+            time.sleep(0.5)
+    return answer
+
+
+def is_marked(row: Mapping) -> bool:
+    """Whether a project or group is marked for deletion: renamed by GitLab, and as good as gone."""
+    return bool(row.get("marked_for_deletion_on") or row.get("marked_for_deletion_at"))
+
+
+def _lacks(client, needs: str):
+    server = client.server()
+    if needs == "ee":
+        return None if server["ee"] else f"needs GitLab Premium or Ultimate; this server is GitLab {server['text']} without an enterprise licence"
+    wanted = tuple(int(number) for number in needs.split("."))
+    return None if server["version"] >= wanted else f"needs GitLab {needs} or newer; this server is {server['text']} and would drop it without a word"
+
+
+def _user(client, _params) -> str:
+    return client.get("/user")["username"]
+
+
+GITLAB = Product(env="GITLAB", login=BY_TOKEN, connect=Client, send=_send, lacks=_lacks, user=_user)
+
+
+def read_paths(client, kind: str, wanted: Iterable, name: str, below: str) -> list:
+    """The projects or groups of these full paths, in as few requests as a list allows, never more than one for each and one for each top group.
+
+    kind: projects or groups. name: the field that holds the full path. below: the list of them below a group.
+    """
+    tops: dict = {}
+    for path in dict.fromkeys(path.casefold() for path in wanted):
+        tops.setdefault(path.partition("/")[0], []).append(path)
+    rows: list = []
+    if len(tops) > 4:
+        found, pages = client.page(f"/{kind}")
+        if pages and pages < len(tops):
+            return found + client.rest(f"/{kind}", pages)
+    single = [path for paths in tops.values() if len(paths) == 1 for path in paths]
+    for top, paths in tops.items():
+        if len(paths) == 1:
+            continue
+        address, deep = f"/groups/{quoted(top)}/{below}", {"include_subgroups": True, "with_shared": False} if kind == "projects" else {}
+        found, pages = client.page(address, **deep)
+        if found is None or pages is None or pages > len(paths):
+            single += paths
+            continue
+        rows += found + client.rest(address, pages, **deep)
+        single += [path for path in paths if path == top]
+    query = {"with_projects": False} if kind == "groups" else {}
+    rows += [row for row in client.transport.each(lambda path: client.get(f"/{kind}/{quoted(path)}", **query), single) if row]
+    return [row for row in rows if row[name].casefold() in {path.casefold() for path in wanted}]
+
+
+def read_places(path: str, instance: str = "", **query):
+    """A read of what lives in projects, groups or the instance: one list for each place. instance: the list's address there, if it has one."""
+    def read(client, _wanted, places):
+        def one(place):
+            rows = client.list(instance if place[0] == "instance" else f"{base(place)}/{path}", **query)
+            if rows is None:
+                client.gone.add(place)
+            return [{**row, place[0]: place[1]} for row in rows or ()]
+        return [row for rows in client.transport.each(one, all_places(client, bool(instance)) if places is None else places) for row in rows]
+    return read
+
+
+def all_places(client, instance: bool = False, groups: bool = True) -> list:
+    """Every project and group that the token sees, for reading a whole site."""
+    projects = client.list("/projects", pagination="keyset", order_by="id", sort="asc") or []
+    found = [("project", row["path_with_namespace"]) for row in projects if not is_marked(row)]
+    if groups:
+        found += [("group", row["full_path"]) for row in client.list("/groups") or () if not is_marked(row)]
+    return found + ([("instance", "")] if instance else [])
+
+
+def within(values: Mapping):
+    """The place of an item: its project, its group, or the instance."""
+    return next(((kind, values[kind]) for kind in ("project", "group") if values.get(kind)), ("instance", ""))
+
+
+def missing_places(client, actions) -> dict:
+    """{key: reason} for what is to be made in a place that is not there."""
+    return {action.key: [f"{kind} {name!r} does not exist, or this token does not see it"]
+            for action in actions for kind, name in [within(action.values)] if (kind, name) in client.gone}

@@ -1,0 +1,748 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""GitLab's kinds of objects as data, and each kind's oddities. How requests travel is in _gitlab; what GitLab does is from its documentation and source."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
+from ansible_collections.mlops.onprem.plugins.module_utils._gitlab import (
+    Ref,
+    all_places,
+    base,
+    is_marked,
+    missing_places,
+    quoted,
+    read_paths,
+    read_places,
+    within,
+)
+from ansible_collections.mlops.onprem.plugins.module_utils._resource import Option, Reference, Request, Resource
+
+VISIBILITY = ("private", "internal", "public")
+FEATURE = ("disabled", "private", "enabled")
+LEVELS = {"no_access": 0, "minimal_access": 5, "guest": 10, "planner": 15, "reporter": 20, "developer": 30, "maintainer": 40, "owner": 50}
+BRANCH_LEVELS = {"no_one": 0, "developer": 30, "maintainer": 40, "admin": 60}
+PLACES = {"project": "projects", "group": "groups"}
+UNREADABLE = None
+
+PROJECT = Option("project", fold=str.casefold)
+GROUP = Option("group", fold=str.casefold)
+
+
+def _parent(path: str) -> list:
+    parent = path.rpartition("/")[0]
+    return [parent] if parent else []
+
+
+def _in_parent(values: Mapping):
+    return ("group", values["path"].rpartition("/")[0])
+
+
+def _path_fault(values: Mapping):
+    part = next((part for part in values["path"].split("/") if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<![.])", part)), None)
+    if part is not None or values["path"].endswith((".git", ".atom")):
+        return (f"path: {part or values['path']!r} cannot be part of a path; letters, digits, _ - and . are allowed, beginning with a letter, digit or _ "
+                "and not ending in ., .git or .atom")
+    return None
+
+
+# Groups
+
+
+def _read_groups(client, wanted, places):
+    """The groups that are wanted or directly in the given ones, and those that the wanted ones are to be made in."""
+    if places is None:
+        rows = client.list("/groups") or []
+    else:
+        named = {item["path"] for item in wanted}
+        rows = read_paths(client, "groups", named | {parent for path in named for parent in _parent(path)}, "full_path", "descendant_groups")
+        for _group, path in places:
+            if not any(_in_parent(item) == ("group", path) for item in wanted):
+                rows += client.list(f"/groups/{quoted(path)}/subgroups") or []
+    rows = [row for row in rows if not is_marked(row)]
+    client.learn("namespace", rows, "full_path")
+    return rows
+
+
+def _group_requests(verb, values, body):
+    if verb == "delete":
+        return [Request("DELETE", f"/groups/{values['handle']}")]
+    if verb == "update":
+        return [Request("PUT", f"/groups/{values['handle']}", body)]
+    parent, _slash, last = values["path"].rpartition("/")
+    body |= {"path": last, "name": values.get("name", last)} | ({"parent_id": Ref("namespace", parent)} if parent else {})
+    return [Request("POST", "/groups", body)]
+
+
+GROUPS = Resource(
+    kind="group", items="groups", key="path", read=_read_groups, requests=_group_requests, partial=True, handle="id", unsent=("full_path",),
+    within=_in_parent, places={"group": "within"}, references=(Reference("path", "group", of=_parent),), check=_path_fault,
+    options=(
+        Option("path", "full_path", fold=str.casefold),
+        Option("name"),
+        Option("description"),
+        Option("visibility", choices=VISIBILITY, initial="private"),
+        Option("project_creation_level", choices=("noone", "owner", "maintainer", "developer", "administrator")),
+        Option("subgroup_creation_level", choices=("owner", "maintainer")),
+        Option("require_two_factor_authentication", type="bool"),
+        Option("two_factor_grace_period", type="int"),
+        Option("request_access_enabled", type="bool"),
+        Option("share_with_group_lock", type="bool"),
+        Option("lfs_enabled", type="bool"),
+        Option("auto_devops_enabled", type="bool"),
+        Option("emails_enabled", type="bool", since="16.9"),
+        Option("mentions_disabled", type="bool"),
+        Option("default_branch", since="16.11"),
+        Option("shared_runners_setting", choices=("enabled", "disabled_and_overridable", "disabled_and_unoverridable")),
+        Option("membership_lock", type="bool", since="ee"),
+    ),
+)
+
+# Projects
+
+
+def _read_projects(client, wanted, places):
+    if places is None:
+        rows = client.list("/projects", pagination="keyset", order_by="id", sort="asc") or []
+    else:
+        rows = read_paths(client, "projects", {item["path"] for item in wanted}, "path_with_namespace", "projects")
+        for _group, path in places:
+            if path and not any(_in_parent(item) == ("group", path) for item in wanted):
+                rows += client.list(f"/groups/{quoted(path)}/projects", with_shared=False) or []
+    return [row for row in rows if not is_marked(row)]
+
+
+def _project_requests(verb, values, body):
+    if verb == "delete":
+        return [Request("DELETE", f"/projects/{values['handle']}")]
+    archived = body.pop("archived", None)
+    if verb == "create":
+        namespace, _slash, last = values["path"].rpartition("/")
+        body |= {"path": last, "name": values.get("name", last), "namespace_id": Ref("namespace", namespace)}
+        requests = [Request("POST", "/projects", body)]
+        return requests + ([Request("POST", f"/projects/{quoted(values['path'])}/archive")] if archived else [])
+    change = [Request("PUT", f"/projects/{values['handle']}", body)] if body else []
+    if archived is None:
+        return change
+    turn = [Request("POST", f"/projects/{values['handle']}/{'archive' if archived else 'unarchive'}")]
+    return change + turn if archived else turn + change
+
+
+def _missing_namespaces(client, actions):
+    """What a new project is to be made in, if it is not there, or is itself a project."""
+    found: dict = {}
+    for action in actions:
+        namespace = action.key.rpartition("/")[0]
+        if action.verb != "create":
+            continue
+        if not namespace:
+            found[action.key] = ["path: has no group; write it as group/project"]
+        elif client.id_of("namespace", namespace) is None:
+            project = client.get(f"/projects/{quoted(namespace)}")
+            found[action.key] = [f"path: {namespace!r} is a project, not a group" if project and not is_marked(project) else
+                                 f"path: group {namespace!r} does not exist, or this token does not see it"]
+    return found
+
+
+def _feature(name, **more):
+    return Option(f"{name}_access_level", choices=FEATURE, **more)
+
+
+PROJECTS = Resource(
+    kind="project", items="projects", key="path", read=_read_projects, requests=_project_requests, partial=True, handle="id",
+    unsent=("path_with_namespace",), within=_in_parent, places={"group": "groups"}, missing=_missing_namespaces, check=_path_fault,
+    options=(
+        Option("path", "path_with_namespace", fold=str.casefold),
+        Option("name"),
+        Option("description"),
+        Option("visibility", choices=VISIBILITY, initial="private"),
+        Option("default_branch"),
+        Option("topics", type="list", elements="str", unordered=True),
+        Option("archived", type="bool"),
+        Option("initialize_with_readme", type="bool", creation=True),
+        Option("import_url", creation=True),
+        Option("merge_method", choices=("merge", "rebase_merge", "ff")),
+        Option("squash_option", choices=("never", "always", "default_on", "default_off")),
+        Option("only_allow_merge_if_pipeline_succeeds", type="bool"),
+        Option("allow_merge_on_skipped_pipeline", type="bool"),
+        Option("only_allow_merge_if_all_discussions_are_resolved", type="bool"),
+        Option("remove_source_branch_after_merge", type="bool"),
+        Option("resolve_outdated_diff_discussions", type="bool"),
+        Option("printing_merge_request_link_enabled", type="bool"),
+        Option("merge_commit_template"),
+        Option("squash_commit_template"),
+        Option("suggestion_commit_message"),
+        _feature("repository"),
+        _feature("merge_requests"),
+        _feature("issues"),
+        _feature("wiki"),
+        _feature("snippets"),
+        _feature("builds"),
+        _feature("forking"),
+        _feature("container_registry"),
+        _feature("environments"),
+        _feature("feature_flags"),
+        _feature("infrastructure"),
+        _feature("monitor"),
+        _feature("releases"),
+        _feature("analytics"),
+        Option("pages_access_level", choices=(*FEATURE, "public")),
+        _feature("model_experiments", since="16.2"),
+        _feature("model_registry", since="16.7"),
+        Option("lfs_enabled", type="bool"),
+        Option("packages_enabled", type="bool"),
+        Option("request_access_enabled", type="bool"),
+        Option("service_desk_enabled", type="bool"),
+        Option("emails_enabled", type="bool", since="16.9"),
+        Option("shared_runners_enabled", type="bool"),
+        Option("group_runners_enabled", type="bool"),
+        Option("public_jobs", type="bool"),
+        Option("build_timeout", type="int"),
+        Option("ci_config_path"),
+        Option("ci_default_git_depth", type="int"),
+        Option("ci_forward_deployment_enabled", type="bool"),
+        Option("auto_cancel_pending_pipelines", choices=("enabled", "disabled")),
+        Option("auto_devops_enabled", type="bool"),
+        Option("keep_latest_artifact", type="bool"),
+    ),
+)
+
+# Users
+
+STATE_REQUESTS = {("blocked", "active"): "unblock", ("deactivated", "active"): "activate", ("banned", "active"): "unban",
+                  ("active", "blocked"): "block", ("deactivated", "blocked"): "block", ("active", "deactivated"): "deactivate",
+                  ("blocked_pending_approval", "active"): "approve", ("active", "banned"): "ban"}
+
+
+def _read_users(client, wanted):
+    """All users by pages where that is fewer requests than asking for each."""
+    if wanted is None:
+        rows = client.list("/users") or []
+    else:
+        names = [item["username"] for item in wanted]
+        rows, pages = client.page("/users") if len(names) > 1 else ([], None)
+        if pages and pages <= len(names):
+            rows += client.rest("/users", pages)
+        else:
+            rows = [row for found in client.transport.each(lambda name: client.get("/users", username=name), names) for row in found or ()]
+    return [{**row, "handle": (row["id"], row["state"]), "internal": bool(row.get("bot") or row["username"] in ("ghost", "support-bot", "alert-bot"))}
+            for row in rows]
+
+
+def _user_requests(verb, values, body):
+    if verb == "delete":
+        return [Request("DELETE", f"/users/{values['handle'][0]}")]
+    state = body.pop("state", None)
+    if verb == "create":
+        if not {"password", "reset_password", "force_random_password"} & {name for name, value in values.items() if value}:
+            raise MlopsError(f"user {values['username']!r} is not there yet and cannot be made without password, reset_password or force_random_password")
+        if state not in (None, "active"):
+            raise MlopsError(f"user {values['username']!r}: state {state} is for a user who is there; make it first")
+        return [Request("POST", "/users", body)]
+    number, now = values["handle"]
+    if "email" in body:
+        body["skip_reconfirmation"] = True
+    change = [Request("PUT", f"/users/{number}", body)] if body else []
+    if state is None:
+        return change
+    if (now, state) not in STATE_REQUESTS:
+        raise MlopsError(f"user {values['username']!r}: state is {now!r} on the server and cannot become {state!r}")
+    return change + [Request("POST", f"/users/{number}/{STATE_REQUESTS[now, state]}")]
+
+
+USERS = Resource(
+    kind="user", items="users", key="username", read=_read_users, requests=_user_requests, partial=True, handle="handle", own_user=True,
+    built_in="internal", fingerprint="note",
+    options=(
+        Option("username", fold=str.casefold),
+        Option("name", required=True),
+        Option("email", required=True),
+        Option("password", secret=True),
+        Option("state", choices=("active", "blocked", "deactivated", "banned")),
+        Option("admin", "is_admin", type="bool"),
+        Option("external", type="bool"),
+        Option("can_create_group", type="bool"),
+        Option("projects_limit", type="int"),
+        Option("private_profile", type="bool"),
+        Option("note"),
+        Option("skip_confirmation", type="bool", creation=True, initial=True),
+        Option("reset_password", type="bool", creation=True),
+        Option("force_random_password", type="bool", creation=True),
+    ),
+)
+
+# Members
+
+
+def _read_members(client, wanted, places):
+    rows = read_places("members")(client, wanted, all_places(client) if places is None else places)
+    client.learn("user", rows, "username")
+    return [{**row, "bot": bool(re.match(r"(project|group)_\d+_bot", row["username"]))} for row in rows]
+
+
+def _member_requests(verb, values, body):
+    address = f"{base(within(values))}/members"
+    if verb == "create":
+        return [Request("POST", address, {"user_id": Ref("user", values["user"]), **body})]
+    if verb == "delete":
+        return [Request("DELETE", f"{address}/{values['handle']}")]
+    return [Request("PUT", f"{address}/{values['handle']}", {"access_level": LEVELS[values["access_level"]], **body})]
+
+
+def _missing_members(client, actions):
+    found = missing_places(client, actions)
+    for action in actions:
+        if action.verb == "create" and client.id_of("user", action.values["user"]) is None:
+            found.setdefault(action.key, []).append(f"user {action.values['user']!r} does not exist")
+    return found
+
+
+def _needs_place(values: Mapping):
+    return None if values.get("project") or values.get("group") else "project or group is missing: say whose it is"
+
+
+MEMBERS = Resource(
+    kind="member", items="members", key=("project", "group", "user"), one_of=("project", "group"), read=_read_members, requests=_member_requests,
+    partial=True, handle="id", unsent=("project", "group", "username"), built_in="bot", own_user=True, within=within, places=PLACES,
+    missing=_missing_members, check=_needs_place,
+    options=(
+        PROJECT,
+        GROUP,
+        Option("user", "username", fold=str.casefold),
+        Option("access_level", type="str", choices=tuple(name for name in LEVELS if name != "no_access"), codes=LEVELS, required=True),
+        Option("expires_at"),
+    ),
+)
+
+# Hooks
+
+EVENTS = ("push", "tag_push", "merge_requests", "issues", "confidential_issues", "note", "confidential_note", "job", "pipeline", "wiki_page", "deployment",
+          "releases", "feature_flag")
+ON_SYSTEM = ("push", "tag_push", "merge_requests", "repository_update")
+
+
+def _hook_requests(verb, values, body):
+    place = within(values)
+    address = f"{base(place)}/hooks" if place[0] != "instance" else "/hooks"
+    if verb == "create":
+        return [Request("POST", address, body)]
+    if verb == "delete":
+        return [Request("DELETE", f"{address}/{values['handle']}")]
+    return [Request("PUT", f"{address}/{values['handle']}", {"url": values["url"], **body})]
+
+
+def _hook_fault(values: Mapping):
+    system = within(values)[0] == "instance"
+    given = {name for name, value in values.items() if value is not None}
+    unfit = sorted(f"{event}_events" for event in (set(EVENTS) - set(ON_SYSTEM) if system else {"repository_update"}) if f"{event}_events" in given)
+    if unfit:
+        return f"{', '.join(unfit)}: {'a system hook has no such event' if system else 'only a system hook has this event'}"
+    return None if re.match(r"https?://[^/\s]", values["url"]) else f"url: {values['url']!r} is not an http:// or https:// address"
+
+
+HOOKS = Resource(
+    kind="hook", items="hooks", key=("project", "group", "url"), one_of=("project", "group"), read=read_places("hooks", "/hooks"),
+    requests=_hook_requests, partial=True, handle="id", unsent=("project", "group"), within=within, places=PLACES, missing=missing_places,
+    fingerprint="description", check=_hook_fault,
+    options=(
+        PROJECT,
+        Option("group", fold=str.casefold, since="ee"),
+        Option("url"),
+        Option("token", secret=True),
+        Option("name", since="17.1"),
+        Option("description", since="17.1"),
+        Option("enable_ssl_verification", type="bool", initial=True),
+        *(Option(f"{event}_events", type="bool") for event in dict.fromkeys((*EVENTS, *ON_SYSTEM))),
+        Option("push_events_branch_filter"),
+        Option("branch_filter_strategy", choices=("wildcard", "regex", "all_branches")),
+        Option("custom_webhook_template", since="16.10"),
+    ),
+)
+
+# Protected branches and tags: GitLab cannot change their levels, so the rule is taken away and made anew under the cover of a stricter one.
+
+COVER = "***"  # a wildcard like * that nobody writes: what a killed run leaves behind is known by it
+
+
+def _covered(rows, key="name"):
+    """The rules, each with whether a killed run has left its cover behind; one whose cover alone is left is shown as it was covered: by nobody."""
+    covers = {(row["project"], row[key][:-len(COVER)]): row for row in rows if row[key].endswith(COVER)}
+    rules = {(row["project"], row[key]): row for row in rows if not row[key].endswith(COVER)}
+    lone = {at: {**row, key: at[1], "lone": True} for at, row in covers.items() if at not in rules}
+    return [{**row, "covered": at in covers, "handle": (row, at in covers)} for at, row in (rules | lone).items()]
+
+
+def _level(rows):
+    """The level of a rule that names roles only."""
+    return rows[0].get("access_level") if rows else None
+
+
+def _read_branches(client, wanted, places):
+    places = all_places(client, groups=False) if places is None else places
+    rows = read_places("protected_branches")(client, wanted, places)
+    return [{**row, "push": _level(row["push_access_levels"]), "merge": _level(row["merge_access_levels"])} for row in _covered(rows)]
+
+
+def _read_tags(client, wanted, places):
+    places = all_places(client, groups=False) if places is None else places
+    return [{**row, "create": _level(row["create_access_levels"])} for row in _covered(read_places("protected_tags")(client, wanted, places))]
+
+
+def _rule_body(values, levels: Mapping) -> dict:
+    body = {"name": values["name"], **{field: BRANCH_LEVELS.get(values[option], values[option]) for option, field in levels.items() if option in values}}
+    return body | {name: values[name] for name in ("allow_force_push", "code_owner_approval_required") if values.get(name) is not None}
+
+
+def _protect(address: str, levels: Mapping):
+    """The requests of a kind of protection. levels: {option: field it is sent as}."""
+    def requests(verb, values, body):
+        rules = f"/projects/{quoted(values['project'])}/{address}"
+        rule, cover = f"{rules}/{quoted(values['name'])}", f"{rules}/{quoted(values['name'] + COVER)}"
+        if verb == "create":
+            return [Request("POST", rules, _rule_body(values, levels))]
+        row, covered = values["handle"]
+        uncover = [Request("DELETE", cover)] if covered else []
+        if verb == "delete":
+            return ([] if row.get("lone") else [Request("DELETE", rule)]) + uncover
+        if not covered and not {"push", "merge", "create"} & set(body):
+            return [Request("PATCH", rule, body)]
+        rules_of = [rows for name, rows in row.items() if name.endswith("_access_levels") and rows]
+        if any(len(rows) > 1 or rows[0].get("user_id") or rows[0].get("group_id") for rows in rules_of):
+            raise MlopsError(f"{values['name']!r} of project {values['project']!r} has levels for single users or groups, which would be lost; "
+                             "change this rule in GitLab")
+        cover_body = {"name": values["name"] + COVER, **dict.fromkeys(levels.values(), 0)}
+        anew = Request("POST", rules, _rule_body(values, levels))
+        if row.get("lone"):
+            return [anew, *uncover]
+        before = {"name": row["name"], **{field: row[field + "s"][0]["access_level"] for field in levels.values() if row.get(field + "s")},
+                  **{name: row[name] for name in ("allow_force_push",) if name in row}}
+        taken_back = Request("DELETE", cover)
+        return [*([] if covered else [Request("POST", rules, cover_body)]),
+                Request("DELETE", rule, undo=(taken_back,)),
+                Request(anew.method, anew.path, anew.body, undo=(Request("POST", rules, before), taken_back)),
+                taken_back]
+    return requests
+
+
+PROTECTED_BRANCHES = Resource(
+    kind="protected branch", items="protected_branches", key=("project", "name"), read=_read_branches, partial=True, handle="handle",
+    requests=_protect("protected_branches", {"push_access_level": "push_access_level", "merge_access_level": "merge_access_level"}),
+    unfinished="covered", within=within, places={"project": "projects"}, missing=missing_places,
+    options=(
+        PROJECT,
+        Option("name"),
+        Option("push_access_level", "push", choices=tuple(BRANCH_LEVELS), codes=BRANCH_LEVELS, initial="maintainer"),
+        Option("merge_access_level", "merge", choices=tuple(BRANCH_LEVELS), codes=BRANCH_LEVELS, initial="maintainer"),
+        Option("allow_force_push", type="bool", initial=False),
+        Option("code_owner_approval_required", type="bool", since="ee"),
+    ),
+)
+
+PROTECTED_TAGS = Resource(
+    kind="protected tag", items="protected_tags", key=("project", "name"), read=_read_tags, partial=True, handle="handle",
+    requests=_protect("protected_tags", {"create_access_level": "create_access_level"}),
+    unfinished="covered", within=within, places={"project": "projects"}, missing=missing_places,
+    options=(
+        PROJECT,
+        Option("name"),
+        Option("create_access_level", "create", choices=tuple(BRANCH_LEVELS), codes=BRANCH_LEVELS, initial="maintainer"),
+    ),
+)
+
+# Variables
+
+
+def _read_variables(client, wanted, places):
+    """The value of a hidden variable is never shown."""
+    rows = read_places("variables", "/admin/ci/variables")(client, wanted, places)
+    return [{**row, "value": UNREADABLE if row.get("hidden") else row["value"]} for row in rows]
+
+
+def _variable_requests(verb, values, body):
+    place, scope = within(values), values.get("environment_scope", "*")
+    address = f"{base(place)}/variables" if place[0] != "instance" else "/admin/ci/variables"
+    one = f"{address}/{quoted(values['key'])}" + (f"?filter[environment_scope]={quoted(scope)}" if place[0] == "project" else "")
+    if verb == "delete":
+        return [Request("DELETE", one)]
+    if place[0] != "project" and scope == "*":
+        body.pop("environment_scope", None)
+    if verb == "update":
+        return [Request("PUT", one, body)]
+    if body.pop("hidden", None):
+        body.pop("masked", None)
+        body["masked_and_hidden"] = True
+    return [Request("POST", address, body)]
+
+
+def _variable_fault(values: Mapping):
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", values["key"]):
+        return "key: only letters, digits and _ are allowed, 255 at most"
+    value = values.get("value")
+    if value is not None and (values.get("masked") or values.get("hidden")):
+        fits = re.fullmatch(r"\S{8,}" if values.get("raw") else r"[a-zA-Z0-9_+=/@:.~-]{8,}", value)
+        if not fits:
+            return ("value: cannot be masked: it must have 8 or more characters on one line, " + (
+                "none of them blank" if values.get("raw") else "only letters, digits and _+=/@:.~- (or set raw)"))
+    return None
+
+
+VARIABLES = Resource(
+    kind="variable", items="variables", key=("project", "group", "key", "environment_scope"), one_of=("project", "group"), read=_read_variables,
+    requests=_variable_requests, partial=True, unsent=("project", "group"), within=within, places=PLACES, missing=missing_places,
+    fingerprint="description", unreadable=lambda item: bool(item.get("hidden")), check=_variable_fault,
+    options=(
+        PROJECT,
+        GROUP,
+        Option("key"),
+        Option("environment_scope", initial="*"),
+        Option("value", secret=True, required=True, same=lambda have, want: have is UNREADABLE or have == want),
+        Option("masked", type="bool"),
+        Option("hidden", type="bool", immutable=True, since="17.4"),
+        Option("protected", type="bool"),
+        Option("raw", type="bool"),
+        Option("variable_type", choices=("env_var", "file"), initial="env_var"),
+        Option("description", since="16.2"),
+    ),
+)
+
+# Deploy keys
+
+
+def key_blob(text: str) -> str:
+    """What of a public key GitLab keeps: type and blob; comments come back altered."""
+    return " ".join(text.split()[:2])
+
+
+def _deploy_key_requests(verb, values, body):
+    address = f"/projects/{quoted(values['project'])}/deploy_keys"
+    if verb == "create":
+        return [Request("POST", address, body)]
+    return [Request("PUT" if verb == "update" else "DELETE", f"{address}/{values['handle']}", body)]
+
+
+def _key_fault(values: Mapping):
+    kind, _space, rest = values["key"].partition(" ")
+    try:
+        blob = base64.b64decode(rest.split()[0], validate=True)
+    except (IndexError, binascii.Error):
+        blob = b""
+    return None if kind.encode() in blob[:64] else "key: is no public key; write it as in a .pub file: type, blob, comment"
+
+
+DEPLOY_KEYS = Resource(
+    kind="deploy key", items="deploy_keys", key=("project", "key"), read=lambda client, wanted, places: read_places("deploy_keys")(
+        client, wanted, all_places(client, groups=False) if places is None else places),
+    requests=_deploy_key_requests, partial=True, handle="id", unsent=("project",), within=within, places={"project": "projects"}, missing=missing_places,
+    check=_key_fault,
+    options=(
+        PROJECT,
+        Option("key", fold=key_blob),
+        Option("title", required=True),
+        Option("can_push", type="bool", initial=False),
+    ),
+)
+
+# Access tokens
+
+LIFETIME = 90
+
+
+def _read_tokens(client, wanted, places):
+    """The active tokens; of several with one name the one that lives longest."""
+    places = all_places(client) if places is None else places
+    rows = [row for row in read_places("access_tokens", state="active")(client, wanted, places) if row["active"] and not row["revoked"]]
+    rows.sort(key=lambda row: (row["expires_at"] or "9999", row["id"]))
+    return [{**row, "days_left": (date.fromisoformat(row["expires_at"]) - date.today()).days if row["expires_at"] else None} for row in rows]
+
+
+def _token_of(answer) -> dict:
+    made = answer.json()
+    return {"token": made["token"], "expires_at": made["expires_at"]}
+
+
+def _token_requests(verb, values, body):
+    """A token cannot be changed: one that ends soon is rotated, one of other rights is replaced and then revoked."""
+    address = f"{base(within(values))}/access_tokens"
+    if verb == "delete":
+        return [Request("DELETE", f"{address}/{values['handle']}")]
+    ends = str(date.today() + timedelta(days=values.get("lifetime_days") or LIFETIME))
+    if verb == "update" and not {"scopes", "access_level"} & set(body):
+        return [Request("POST", f"{address}/{values['handle']}/rotate", {"expires_at": ends}, keep=_token_of)]
+    made = Request("POST", address, {"name": values["name"], "scopes": values["scopes"], "access_level": LEVELS[values["access_level"]], "expires_at": ends},
+                   keep=_token_of)
+    return [made] + ([Request("DELETE", f"{address}/{values['handle']}")] if verb == "update" else [])
+
+
+def _token_fault(values: Mapping):
+    if (values.get("lifetime_days") or LIFETIME) <= (values.get("rotate_before_days") or 0):
+        return f"rotate_before_days: {values['rotate_before_days']} is not less than lifetime_days; the token would be rotated in every run"
+    return _needs_place(values)
+
+
+ACCESS_TOKENS = Resource(
+    kind="access token", items="access_tokens", key=("project", "group", "name"), one_of=("project", "group"), read=_read_tokens, requests=_token_requests,
+    partial=True, handle="id", within=within, places=PLACES, missing=missing_places, told=True, check=_token_fault,
+    options=(
+        PROJECT,
+        GROUP,
+        Option("name"),
+        Option("scopes", type="list", elements="str", unordered=True, required=True),
+        Option("access_level", choices=tuple(name for name in LEVELS if LEVELS[name] >= 10), codes=LEVELS, initial="maintainer"),
+        Option("lifetime_days", type="int", creation=True, initial=LIFETIME),
+        Option("rotate_before_days", "days_left", type="int", initial=14, same=lambda have, want: have is None or have > want),
+    ),
+)
+
+# Files
+
+
+def blob_id(content: bytes) -> str:
+    """The id git gives to a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _bytes(values: Mapping) -> bytes | None:
+    if values.get("content_base64") is not None:
+        return base64.b64decode(values["content_base64"])
+    return None if values.get("content") is None else values["content"].encode()
+
+
+def _read_files(client, wanted, places):
+    """The files that are asked for, by listing each folder they lie in: GitLab gives git's id of each content, so that no file is fetched."""
+    if wanted is None:
+        raise MlopsError("files: say which files to read")
+    folders = list(dict.fromkeys((item["project"], item.get("branch") or "main", item["path"].rpartition("/")[0]) for item in wanted))
+
+    def one(folder):
+        project, branch, path = folder
+        rows = client.list(f"/projects/{quoted(project)}/repository/tree", ref=branch, **({"path": path} if path else {}))
+        if rows is None and client.get(f"/projects/{quoted(project)}") is None:
+            client.gone.add(("project", project))
+        return {(project, branch, row["path"]): row for row in rows or () if row["type"] == "blob"}
+    there = {at: row for rows in client.transport.each(one, folders) for at, row in rows.items()}
+    found = []
+    for item in wanted:
+        at = (item["project"], item.get("branch") or "main", item["path"])
+        if at in there:
+            row = there[at]
+            left = item.get("overwrite") is False
+            found.append({"project": at[0], "branch": at[1], "path": at[2], "content": UNREADABLE if left else row["id"],
+                          "content_base64": UNREADABLE if left else row["id"], "executable": row["mode"] == "100755", "left": left})
+    return found
+
+
+def _file_requests(verb, values, _body):
+    """The request of one file; those of a branch go together, see _commits."""
+    content, path, actions = _bytes(values), values["path"], []
+    if verb == "delete":
+        actions = [{"action": "delete", "file_path": path}]
+    elif verb == "create" or content is not None:
+        actions = [{"action": verb, "file_path": path, "content": base64.b64encode(content or b"").decode(), "encoding": "base64"}]
+    if verb != "delete" and (verb == "update" or values.get("executable")) and values.get("executable") is not None:
+        actions.append({"action": "chmod", "file_path": path, "execute_filemode": values["executable"]})
+    return [Request("POST", f"/projects/{quoted(values['project'])}/repository/commits", {"branch": values.get("branch") or "main", "actions": actions})]
+
+
+def _commits(actions):
+    """One commit for each branch, however many files change."""
+    groups: dict = {}
+    for action in actions:
+        at = (action.requests[0].path, action.requests[0].body["branch"]) if action.requests else (action.key,)
+        groups.setdefault(at, []).append(action)
+    return [(group, [_commit(group)] if group[0].requests else []) for group in groups.values()]
+
+
+def _commit(group) -> Request:
+    message = next((action.values["commit_message"] for action in group if action.values.get("commit_message")), None)
+    words = {"create": "add", "update": "change", "delete": "remove"}
+    told = ", ".join(f"{words[action.verb]} {action.values['path']}" for action in group)
+    body = {**group[0].requests[0].body, "actions": [part for action in group for part in action.requests[0].body["actions"]],
+            "commit_message": message or (f"{told[0].upper()}{told[1:]}" if len(group) < 4 else f"Change {len(group)} managed files")}
+    return Request("POST", group[0].requests[0].path, body)
+
+
+def _file_fault(values: Mapping):
+    if values.get("content") is not None and values.get("content_base64") is not None:
+        return "content and content_base64 exclude each other"
+    if values["path"].startswith("/") or ".." in values["path"].split("/"):
+        return f"path: {values['path']!r} is not a path inside the repository"
+    try:
+        _bytes(values)
+    except (binascii.Error, ValueError):
+        return "content_base64: cannot be decoded; give base64 text"
+    return None
+
+
+def _same_content(decode):
+    def same(have, want):
+        try:
+            return have is UNREADABLE or have == blob_id(decode(want))
+        except (binascii.Error, ValueError):
+            return False  # named by _file_fault
+    return same
+
+
+FILES = Resource(
+    kind="file", items="files", key=("project", "branch", "path"), read=_read_files, requests=_file_requests, partial=True, batch=_commits,
+    within=within, places={"project": "projects"}, missing=missing_places, check=_file_fault,
+    options=(
+        PROJECT,
+        Option("branch", initial="main"),
+        Option("path"),
+        Option("content", same=_same_content(str.encode)),
+        Option("content_base64", same=_same_content(lambda text: base64.b64decode(text, validate=True))),
+        Option("executable", type="bool"),
+        Option("overwrite", type="bool", creation=True),
+        Option("commit_message", creation=True),
+    ),
+)
+
+# Settings
+
+SECRET_SETTING = re.compile(r"(password|secret|token|_key|api_key|salt)$")
+
+
+def _read_settings(client, _wanted):
+    """Every setting of the server, and for the wanted ones that it does not have an object that says so."""
+    return [{"name": name, "value": value} for name, value in (client.get("/application/settings") or {}).items() if name != "id"]
+
+
+def _setting_requests(verb, values, body):
+    return [Request("PUT", "/application/settings", {values["name"]: values["value"]})]
+
+
+def _missing_settings(client, actions):
+    """GitLab would ignore a setting that it does not have: a new one cannot be made."""
+    names = [row["name"] for row in _read_settings(client, None)] if any(action.verb == "create" for action in actions) else []
+    found = {}
+    for action in actions:
+        if action.verb == "create":
+            near = difflib.get_close_matches(action.key, names, 1)
+            found[action.key] = [f"GitLab {client.server()['text']} has no such setting" + (f"; did you mean {near[0]}?" if near else "")]
+        elif type(action.values["value"]) is not type(action.before["value"]) and action.before["value"] is not None:
+            have = "a text that is not shown" if SECRET_SETTING.search(action.key) else f"{type(action.before['value']).__name__} {action.before['value']!r}"
+            found[action.key] = [f"{action.values['value']!r} is a {type(action.values['value']).__name__}; the server has {have}"]
+    return {key: lines for key, lines in found.items() if not SECRET_SETTING.search(key) or "no such setting" in lines[0]}
+
+
+def _one_put(actions):
+    changed = [action for action in actions if action.requests]
+    body = {name: value for action in changed for name, value in action.requests[0].body.items()}
+    rest = [([action], []) for action in actions if not action.requests]
+    return rest + ([(changed, [Request("PUT", "/application/settings", body)])] if changed else [])
+
+
+SETTINGS = Resource(
+    kind="setting", items="settings", read=_read_settings, requests=_setting_requests, partial=True, mapping=True, batch=_one_put,
+    missing=_missing_settings,
+    options=(Option("name"), Option("value", type="raw", masked=lambda key: bool(SECRET_SETTING.search(key)),
+                                    same=lambda have, want: have == want and type(have) is type(want))),
+)
