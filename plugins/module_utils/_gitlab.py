@@ -59,19 +59,19 @@ class Client:
         except self.transport.Trouble as error:
             raise self.transport.no_answer(method, self.api.url + path, error) from error
 
-    def get(self, path: str, **query):
+    def get(self, path: str, /, **query):
         """The JSON of one object; None where it is not there. An old address leads to what has moved away from it: that is not there either."""
         answer = self.request("GET", path, query)
         return None if answer is None or answer.history else answer.json()
 
-    def page(self, path: str, **query):
+    def page(self, path: str, /, **query):
         """(rows, number of pages or None where GitLab does not say) of a list's first page; (None, 0) where it is not there."""
         answer = self.request("GET", path, {"per_page": PAGE, **query})
         if answer is None or answer.history:
             return None, 0
         return answer.json(), int(answer.headers.get("x-total-pages") or 0) or None
 
-    def list(self, path: str, **query):
+    def list(self, path: str, /, **query):
         """All rows of a list, None where it is not there."""
         rows, answer = [], self.request("GET", path, {"per_page": PAGE, **query})
         if answer is None or answer.history:
@@ -84,7 +84,7 @@ class Client:
             rows += answer.json() if answer is not None else []
         return rows
 
-    def rest(self, path: str, pages: int, **query) -> list:
+    def rest(self, path: str, pages: int, /, **query) -> list:
         """The rows of the pages after the first."""
         found = self.transport.each(lambda page: self.request("GET", path, {"per_page": PAGE, "page": page, **query}), range(2, pages + 1))
         return [row for answer in found if answer is not None for row in answer.json()]

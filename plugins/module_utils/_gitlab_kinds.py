@@ -46,10 +46,10 @@ def _in_parent(values: Mapping):
     return ("group", values["path"].rpartition("/")[0])
 
 
-def _path_fault(values: Mapping):
-    part = next((part for part in values["path"].split("/") if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<![.])", part)), None)
-    if part is not None or values["path"].endswith((".git", ".atom")):
-        return (f"path: {part or values['path']!r} cannot be part of a path; letters, digits, _ - and . are allowed, beginning with a letter, digit or _ "
+def _path_fault(want: Mapping, _values):
+    part = next((part for part in want["path"].split("/") if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<![.])", part)), None)
+    if part is not None or want["path"].endswith((".git", ".atom")):
+        return (f"path: {part or want['path']!r} cannot be part of a path; letters, digits, _ - and . are allowed, beginning with a letter, digit or _ "
                 "and not ending in ., .git or .atom")
     return None
 
@@ -220,6 +220,7 @@ PROJECTS = Resource(
 STATE_REQUESTS = {("blocked", "active"): "unblock", ("deactivated", "active"): "activate", ("banned", "active"): "unban",
                   ("active", "blocked"): "block", ("deactivated", "blocked"): "block", ("active", "deactivated"): "deactivate",
                   ("blocked_pending_approval", "active"): "approve", ("active", "banned"): "ban"}
+OF_GITLAB = ("ghost", "support-bot", "alert-bot")
 
 
 def _read_users(client, wanted):
@@ -233,7 +234,7 @@ def _read_users(client, wanted):
             rows += client.rest("/users", pages)
         else:
             rows = [row for found in client.transport.each(lambda name: client.get("/users", username=name), names) for row in found or ()]
-    return [{**row, "handle": (row["id"], row["state"]), "internal": bool(row.get("bot") or row["username"] in ("ghost", "support-bot", "alert-bot"))}
+    return [{**row, "admin": row.get("is_admin"), "handle": (row["id"], row["state"]), "internal": bool(row.get("bot") or row["username"] in OF_GITLAB)}
             for row in rows]
 
 
@@ -267,7 +268,7 @@ USERS = Resource(
         Option("email", required=True),
         Option("password", secret=True),
         Option("state", choices=("active", "blocked", "deactivated", "banned")),
-        Option("admin", "is_admin", type="bool"),
+        Option("admin", type="bool"),
         Option("external", type="bool"),
         Option("can_create_group", type="bool"),
         Option("projects_limit", type="int"),
@@ -305,8 +306,8 @@ def _missing_members(client, actions):
     return found
 
 
-def _needs_place(values: Mapping):
-    return None if values.get("project") or values.get("group") else "project or group is missing: say whose it is"
+def _needs_place(want: Mapping, _values):
+    return None if want.get("project") or want.get("group") else "project or group is missing: say whose it is"
 
 
 MEMBERS = Resource(
@@ -339,13 +340,13 @@ def _hook_requests(verb, values, body):
     return [Request("PUT", f"{address}/{values['handle']}", {"url": values["url"], **body})]
 
 
-def _hook_fault(values: Mapping):
-    system = within(values)[0] == "instance"
-    given = {name for name, value in values.items() if value is not None}
+def _hook_fault(want: Mapping, _values):
+    system = within(want)[0] == "instance"
+    given = {name for name, value in want.items() if value}
     unfit = sorted(f"{event}_events" for event in (set(EVENTS) - set(ON_SYSTEM) if system else {"repository_update"}) if f"{event}_events" in given)
     if unfit:
         return f"{', '.join(unfit)}: {'a system hook has no such event' if system else 'only a system hook has this event'}"
-    return None if re.match(r"https?://[^/\s]", values["url"]) else f"url: {values['url']!r} is not an http:// or https:// address"
+    return None if re.match(r"https?://[^/\s]", want["url"]) else f"url: {want['url']!r} is not an http:// or https:// address"
 
 
 HOOKS = Resource(
@@ -461,9 +462,9 @@ PROTECTED_TAGS = Resource(
 
 
 def _read_variables(client, wanted, places):
-    """The value of a hidden variable is never shown."""
+    """The value of a hidden variable is never shown; a variable of the instance, and in the free edition of a group, has no scope."""
     rows = read_places("variables", "/admin/ci/variables")(client, wanted, places)
-    return [{**row, "value": UNREADABLE if row.get("hidden") else row["value"]} for row in rows]
+    return [{**row, "environment_scope": row.get("environment_scope") or "*", "value": UNREADABLE if row.get("hidden") else row["value"]} for row in rows]
 
 
 def _variable_requests(verb, values, body):
@@ -482,8 +483,8 @@ def _variable_requests(verb, values, body):
     return [Request("POST", address, body)]
 
 
-def _variable_fault(values: Mapping):
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", values["key"]):
+def _variable_fault(want: Mapping, values: Mapping):
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", want["key"]):
         return "key: only letters, digits and _ are allowed, 255 at most"
     value = values.get("value")
     if value is not None and (values.get("masked") or values.get("hidden")):
@@ -528,8 +529,8 @@ def _deploy_key_requests(verb, values, body):
     return [Request("PUT" if verb == "update" else "DELETE", f"{address}/{values['handle']}", body)]
 
 
-def _key_fault(values: Mapping):
-    kind, _space, rest = values["key"].partition(" ")
+def _key_fault(want: Mapping, _values):
+    kind, _space, rest = want["key"].partition(" ")
     try:
         blob = base64.b64decode(rest.split()[0], validate=True)
     except (IndexError, binascii.Error):
@@ -581,10 +582,10 @@ def _token_requests(verb, values, body):
     return [made] + ([Request("DELETE", f"{address}/{values['handle']}")] if verb == "update" else [])
 
 
-def _token_fault(values: Mapping):
-    if (values.get("lifetime_days") or LIFETIME) <= (values.get("rotate_before_days") or 0):
-        return f"rotate_before_days: {values['rotate_before_days']} is not less than lifetime_days; the token would be rotated in every run"
-    return _needs_place(values)
+def _token_fault(want: Mapping, values: Mapping):
+    if (want.get("lifetime_days") or LIFETIME) <= (want.get("rotate_before_days") or 0):
+        return f"rotate_before_days: {want['rotate_before_days']} is not less than lifetime_days; the token would be rotated in every run"
+    return _needs_place(want, values)
 
 
 ACCESS_TOKENS = Resource(
@@ -639,15 +640,14 @@ def _read_files(client, wanted, places):
     return found
 
 
-def _file_requests(verb, values, _body):
-    """The request of one file; those of a branch go together, see _commits."""
-    content, path, actions = _bytes(values), values["path"], []
-    if verb == "delete":
-        actions = [{"action": "delete", "file_path": path}]
-    elif verb == "create" or content is not None:
+def _file_requests(verb, values, body):
+    """The request of one file, of the options that change; those of a branch go together, see _commits."""
+    path, content = values["path"], None if verb == "delete" else _bytes(body)
+    actions = [{"action": "delete", "file_path": path}] if verb == "delete" else []
+    if verb == "create" or content is not None:
         actions = [{"action": verb, "file_path": path, "content": base64.b64encode(content or b"").decode(), "encoding": "base64"}]
-    if verb != "delete" and (verb == "update" or values.get("executable")) and values.get("executable") is not None:
-        actions.append({"action": "chmod", "file_path": path, "execute_filemode": values["executable"]})
+    if verb != "delete" and "executable" in body and (verb == "update" or body["executable"]):
+        actions.append({"action": "chmod", "file_path": path, "execute_filemode": body["executable"]})
     return [Request("POST", f"/projects/{quoted(values['project'])}/repository/commits", {"branch": values.get("branch") or "main", "actions": actions})]
 
 
@@ -669,13 +669,13 @@ def _commit(group) -> Request:
     return Request("POST", group[0].requests[0].path, body)
 
 
-def _file_fault(values: Mapping):
-    if values.get("content") is not None and values.get("content_base64") is not None:
+def _file_fault(want: Mapping, _values):
+    if want.get("content") is not None and want.get("content_base64") is not None:
         return "content and content_base64 exclude each other"
-    if values["path"].startswith("/") or ".." in values["path"].split("/"):
-        return f"path: {values['path']!r} is not a path inside the repository"
+    if want["path"].startswith("/") or ".." in want["path"].split("/"):
+        return f"path: {want['path']!r} is not a path inside the repository"
     try:
-        _bytes(values)
+        _bytes(want)
     except (binascii.Error, ValueError):
         return "content_base64: cannot be decoded; give base64 text"
     return None

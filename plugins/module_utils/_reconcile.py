@@ -163,7 +163,7 @@ def _refuse_unfit(resource, key, want, values) -> None:
             needs = " and ".join(f"{other} {' or '.join(map(str, allowed))}" for other, allowed in option.only.items())
             has = ", ".join(f"{other} {values.get(other)}" for other in option.only)
             raise MlopsError(f"{resource.name(key)}: {option.name} is for {needs}; this one has {has}")
-    fault = resource.check(values) if resource.check else None
+    fault = resource.check(want, values) if resource.check else None
     if fault:
         raise MlopsError(f"{resource.name(key)}: {fault}")
 

@@ -133,7 +133,7 @@ class Resource:
     told: bool = False  # results of this kind hold secrets: the task must say no_log
     unreadable: Callable = staticmethod(lambda item: True)  # unreadable(item) tells whether its secrets need a fingerprint
     batch: Callable | None = None  # batch(actions) is [(those done together, their requests)], where one request does many items
-    check: Callable | None = None  # check(values) names what is wrong with an item that no server needs to be asked about
+    check: Callable | None = None  # check(want, values) names what is wrong with an item; values is what the object would become
 
     @property
     def keys(self) -> tuple:
