@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import io
-import json
 import os
 import signal
 import socket
@@ -18,11 +15,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.onprem.tests.integration.calling import call
 
 ROOT = Path(__file__).resolve().parents[2]
 ZIP = Path(os.environ.get("NEXUS_ZIP") or ROOT / ".cache" / "mirror" / "nexus-base-template-3.71.0-06.zip")
-MODULES = "ansible_collections.mlops.onprem.plugins.modules"
 
 
 @dataclass
@@ -121,14 +117,6 @@ def run(nexus):
     """Run a module in this process: run("nexus_roles", roles=[...]) returns what it prints. _check is check mode."""
 
     def module(name, _check=False, **options):
-        connection = {"url": nexus.url, "username": "admin", "password": nexus.password}
-        out = io.StringIO()
-        with (
-            patch_module_args(connection | options | {"_ansible_check_mode": _check, "_ansible_diff": True}),
-            contextlib.redirect_stdout(out),
-            pytest.raises(SystemExit),
-        ):
-            importlib.import_module(f"{MODULES}.{name}").main()
-        return json.loads(out.getvalue().splitlines()[-1])
+        return call(name, {"url": nexus.url, "username": "admin", "password": nexus.password}, _check, **options)
 
     return module
