@@ -9,6 +9,8 @@ import base64
 HOOK = "https://jenkins.example.org/project/model-a"
 KEY = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32))).decode()
 
+BOB = {"username": "bob", "name": "Bob", "email": "bob@example.org", "password": "pass-of-bob-1"}
+
 GITLAB = [
     ("gitlab_settings", "settings", None, {"signup_enabled": False, "default_projects_limit": 50}, {"signup_enabled": True, "default_projects_limit": 60}),
     (

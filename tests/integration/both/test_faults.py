@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mlops.onprem.tests.integration.both.steps import BOB, GITLAB, JENKINS, MORE, keys_of
 from ansible_collections.mlops.onprem.tests.integration.calling import call
-from ansible_collections.mlops.onprem.tests.integration.faults.steps import GITLAB, JENKINS, MORE, keys_of
 from ansible_collections.mlops.onprem.tests.standins.server import Answer
 
 STEPS = {step[0]: step for step in (*GITLAB, *JENKINS)}
@@ -17,7 +17,6 @@ FAULTS = {
     "500": Answer(500, {"message": "500 Internal Server Error"}),
     "429": Answer(429, "Retry later", {"Retry-After": "1"}),
 }
-BOB = {"username": "bob", "name": "Bob", "email": "bob@example.org", "password": "pass-of-bob-1"}
 
 
 def before(module):
