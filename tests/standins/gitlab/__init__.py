@@ -1,0 +1,7 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A stand-in for GitLab's REST API, for tests only: never the product, and not checked against a running one. What it follows: tests/standins/README.md."""
+
+from .app import GitLab, rate_limited
+
+__all__ = ["GitLab", "rate_limited"]
