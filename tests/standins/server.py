@@ -8,6 +8,7 @@ import contextlib
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -117,7 +118,9 @@ class StandIn(ThreadingHTTPServer):
         return Answer(body=counts)
 
     def handle_error(self, request, client_address):
-        """A connection that was cut on purpose, or left by the client, is no error to print."""
+        """A connection that was cut on purpose, or left by the client, is no error to print; a fault of the stand-in is."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
