@@ -140,7 +140,8 @@ def play(tasks, url, folder, collections):
         "group/mlops.onprem.jenkins": {"url": url, "username": "admin", "password": TOKEN},
     }
     head = {"hosts": "localhost", "gather_facts": False, "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "url": url}}
-    book.write_text(json.dumps([head | {"module_defaults": groups, "tasks": tasks}]))
+    mine = any(name.startswith(OURS) for task in tasks for name in task)
+    book.write_text(json.dumps([head | ({"module_defaults": groups} if mine else {}) | {"tasks": tasks}]))
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     program = Path(sys.executable).with_name("ansible-playbook")
     env = os.environ | {"ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_DEPRECATION_WARNINGS": "0"}

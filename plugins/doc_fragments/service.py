@@ -56,3 +56,32 @@ attributes:
     description: Shows per object the options that change, secrets masked.
     support: full
 """
+
+    # of modules that talk to a service and manage no list
+    CONNECTION = r"""
+options:
+  ca_path:
+    description: File or folder of PEM certificates to trust instead of the system's.
+    type: path
+  validate_certs:
+    description: Whether to check the server's certificate.
+    type: bool
+    default: true
+  client_cert:
+    description: PEM file with the client's certificate.
+    type: path
+  client_key:
+    description: PEM file with the key of O(client_cert), if it is not in that file.
+    type: path
+  timeout:
+    description: Seconds to wait for a connection and for the next bytes of an answer.
+    type: int
+    default: 60
+  retries:
+    description: Further tries of a read after status 429, 502, 503, 504 or a lost connection. Writes are never repeated.
+    type: int
+    default: 4
+  proxy:
+    description: URL of an HTTP proxy. Without it the usual environment variables count.
+    type: str
+"""

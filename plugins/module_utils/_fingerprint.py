@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -22,16 +23,16 @@ def split(text: str | None) -> tuple[str, str]:
 
 def join(text: str, mark: str) -> str:
     """The description with its fingerprint."""
-    return f"{text} [secret {mark}]".lstrip() if mark else text
+    return f"{text}{' ' if text else ''}[secret {mark}]" if mark else text
 
 
 def mark_of(resource: Resource, item: Mapping, key: str) -> str:
-    """64 bits of HMAC-SHA256 over the object's name and its secrets, in hex; empty where the item gives no secret. Nobody without the key can
+    """64 bits of HMAC-SHA256 over the object's key and its secrets, in hex; empty where the item gives no secret. Nobody without the key can
     try secrets against it, and equal secrets of two objects look different."""
-    secrets = [f"{option.name}={item[option.name]}" for option in resource.secrets if item.get(option.name) is not None]
+    secrets = {option.name: item[option.name] for option in resource.secrets if item.get(option.name) is not None}
     if not secrets:
         return ""
-    text = "\0".join([resource.name(resource.fold(resource.key_of(item))), *secrets])
+    text = json.dumps([resource.kind, resource.key_items(resource.fold(resource.key_of(item))), secrets], sort_keys=True)
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
 
 

@@ -27,6 +27,16 @@ DELETION_LIMIT = 120  # seconds for GitLab's own background deletion
 
 
 @dataclass(frozen=True)
+class Settled(Request):
+    """A request that is as good as done when GitLab refuses it because what is to be made is already there."""
+
+
+@dataclass(frozen=True)
+class Revoke(Request):
+    """Deletes the tokens of body['name'] in the list at `path` but those of body['keep']: what a request made whose answer did not arrive."""
+
+
+@dataclass(frozen=True)
 class Ref:
     """In the body of a request: the id of an object that is known by name, which may be made only just before."""
 
@@ -53,11 +63,11 @@ class Client:
         except gitlab.exceptions.GitlabHttpError as error:
             if error.response_code == 404:
                 return None
-            raise ServiceError(method, self.api.url + path, error.response_code, str(error.error_message), secrets=tuple(self.transport.secrets)) from error
+            raise ServiceError(method, self.api.api_url + path, error.response_code, str(error.error_message), secrets=tuple(self.transport.secrets)) from error
         except gitlab.exceptions.RedirectError as error:
             raise MlopsError(f"{method} {path}: {error}") from error
         except self.transport.Trouble as error:
-            raise self.transport.no_answer(method, self.api.url + path, error) from error
+            raise self.transport.no_answer(method, self.api.api_url + path, error) from error
 
     def get(self, path: str, /, **query):
         """The JSON of one object; None where it is not there. An old address leads to what has moved away from it: that is not there either."""
@@ -80,8 +90,10 @@ class Client:
         while "next" in answer.links:
             # by path and query: the address that GitLab believes it has may not be the one it is reached by
             address = answer.links["next"]["url"]
-            answer = self.request("GET", self.api.url + path + "?" + address.partition("?")[2])
-            rows += answer.json() if answer is not None else []
+            answer = self.request("GET", self.api.api_url + path + "?" + address.partition("?")[2])
+            if answer is None:
+                return None
+            rows += answer.json()
         return rows
 
     def rest(self, path: str, pages: int, /, **query) -> list:
@@ -98,8 +110,8 @@ class Client:
         found = self._ids.get((what, name.casefold()))
         if found is None:
             row = next(iter(self.get("/users", username=name) or ()), None) if what == "user" else self.get(f"/namespaces/{quoted(name)}")
-            if row and what == "group" and row["kind"] != "group":
-                row = None
+            if row and (what == "group" and row["kind"] != "group" or row.get("full_path", name).casefold() != name.casefold()):
+                row = None  # a name of digits is taken for an id
             found = self._ids[what, name.casefold()] = row["id"] if row else None
         return found
 
@@ -134,16 +146,27 @@ def _resolved(client, value):
 
 
 def _send(client, request: Request):
-    """Send one write; names in its body become ids. A deleted project or group is waited for: GitLab deletes them later, or marks them."""
-    answer = client.request(request.method, request.path, body=_resolved(client, request.body))
-    if answer is None:
-        raise ServiceError(request.method, client.api.url + request.path, 404, "Not Found")
-    if request.method == "DELETE" and re.fullmatch(r"/(projects|groups)/[^/]+", request.path):
-        deadline = time.monotonic() + DELETION_LIMIT
+    """Send one write; names in its body become ids. What GitLab deletes or marks later is waited for."""
+    if isinstance(request, Revoke):
+        for row in client.list(request.path, state="active") or ():
+            if row["name"] == request.body["name"] and row["id"] not in request.body["keep"]:
+                client.request("DELETE", f"{request.path}/{row['id']}")
+        return None
+    try:
+        answer = client.request(request.method, request.path, body=_resolved(client, request.body))
+    except ServiceError as error:
+        if isinstance(request, Settled) and "already" in str(error):
+            return None
+        raise
+    if answer is None and request.method != "DELETE":  # what was read and is gone by now needs no deletion
+        raise ServiceError(request.method, client.api.api_url + request.path, 404, "Not Found")
+    if request.method == "DELETE" and re.fullmatch(r"/(projects|groups|users)/[^/]+", request.path):
+        deadline, pause = time.monotonic() + DELETION_LIMIT, 0.1
         while (left := client.get(request.path)) and not is_marked(left):
             if time.monotonic() > deadline:
                 raise MlopsError(f"{request.path}: GitLab took the deletion and has not carried it out within {DELETION_LIMIT} s")
-            time.sleep(0.5)
+            time.sleep(pause)
+            pause = min(2 * pause, 2)
     return answer
 
 
@@ -200,7 +223,8 @@ def read_places(path: str, instance: str = "", **query):
     """A read of what lives in projects, groups or the instance: one list for each place. instance: the list's address there, if it has one."""
     def read(client, _wanted, places):
         def one(place):
-            rows = client.list(instance if place[0] == "instance" else f"{base(place)}/{path}", **query)
+            listed = instance if place[0] == "instance" else f"{base(place)}/{path}"
+            rows = client.list(listed, **query) if listed and not place[1].isdigit() else None
             if rows is None:
                 client.gone.add(place)
             return [{**row, place[0]: place[1]} for row in rows or ()]
@@ -224,5 +248,6 @@ def within(values: Mapping):
 
 def missing_places(client, actions) -> dict:
     """{key: reason} for what is to be made in a place that is not there."""
-    return {action.key: [f"{kind} {name!r} does not exist, or this token does not see it"]
+    return {action.key: [f"{kind}: {name!r} would be taken for an id; give the full path" if name.isdigit() else
+                         f"{kind} {name!r} does not exist, or this token does not see it"]
             for action in actions for kind, name in [within(action.values)] if (kind, name) in client.gone}

@@ -15,6 +15,8 @@ from datetime import date, timedelta
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._gitlab import (
     Ref,
+    Revoke,
+    Settled,
     all_places,
     base,
     is_marked,
@@ -51,6 +53,8 @@ def _path_fault(want: Mapping, _values):
     if part is not None or want["path"].endswith((".git", ".atom")):
         return (f"path: {part or want['path']!r} cannot be part of a path; letters, digits, _ - and . are allowed, beginning with a letter, digit or _ "
                 "and not ending in ., .git or .atom")
+    if want["path"].isdigit():
+        return f"path: {want['path']!r} would be taken for an id; GitLab's API cannot name a group whose path is a number"
     return None
 
 
@@ -58,18 +62,26 @@ def _path_fault(want: Mapping, _values):
 
 
 def _read_groups(client, wanted, places):
-    """The groups that are wanted or directly in the given ones, and those that the wanted ones are to be made in."""
+    """The groups that are wanted or directly in the places asked for as a whole, and those that the wanted ones lie in, which no purge takes."""
     if places is None:
-        rows = client.list("/groups") or []
-    else:
-        named = {item["path"] for item in wanted}
-        rows = read_paths(client, "groups", named | {parent for path in named for parent in _parent(path)}, "full_path", "descendant_groups")
-        for _group, path in places:
-            if not any(_in_parent(item) == ("group", path) for item in wanted):
-                rows += client.list(f"/groups/{quoted(path)}/subgroups") or []
-    rows = [row for row in rows if not is_marked(row)]
+        return [row for row in client.list("/groups") or () if not is_marked(row)]
+    named = {item["path"].casefold(): item for item in wanted}
+    holders = {parent for path in named for parent in _holders(path)} - set(named)
+    rows = read_paths(client, "groups", named | dict.fromkeys(holders), "full_path", "descendant_groups")
+    for (_group, path), whole in places.items():
+        rows += client.list(f"/groups/{quoted(path)}/subgroups") or [] if whole and path else []
     client.learn("namespace", rows, "full_path")
-    return rows
+    rows = [{**row, "holds": row["full_path"].casefold() in holders} for row in rows if not is_marked(row)]
+    # lists leave this one out
+    alone = [row["full_path"] for row in rows if (named.get(row["full_path"].casefold()) or {}).get("membership_lock") is not None]
+    found = client.transport.each(lambda path: client.get(f"/groups/{quoted(path)}", with_projects=False), alone)
+    return rows + [row for row in found if row]
+
+
+def _holders(path: str) -> list:
+    """The groups that a path lies in."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def _group_requests(verb, values, body):
@@ -82,9 +94,21 @@ def _group_requests(verb, values, body):
     return [Request("POST", "/groups", body)]
 
 
+def _taken_groups(client, actions):
+    """The paths of new groups that something else has."""
+    def one(action):
+        project = client.get(f"/projects/{quoted(action.key)}") if "/" in action.key else None
+        if project and not is_marked(project):
+            return ["path: is a project, not a group"]
+        return ["path: is a user, not a group"] if "/" not in action.key and client.id_of("namespace", action.key) is not None else []
+    new = [action for action in actions if action.verb == "create"]
+    return {action.key: lines for action, lines in zip(new, client.transport.each(one, new))}
+
+
 GROUPS = Resource(
     kind="group", items="groups", key="path", read=_read_groups, requests=_group_requests, partial=True, handle="id", unsent=("full_path",),
     within=_in_parent, places={"group": "within"}, references=(Reference("path", "group", of=_parent),), check=_path_fault,
+    missing=_taken_groups, built_in="holds",
     options=(
         Option("path", "full_path", fold=str.casefold),
         Option("name"),
@@ -110,13 +134,15 @@ GROUPS = Resource(
 
 
 def _read_projects(client, wanted, places):
+    """The projects that are wanted or directly in the groups asked for as a whole."""
     if places is None:
         rows = client.list("/projects", pagination="keyset", order_by="id", sort="asc") or []
     else:
+        whole = [quoted(path) for (_group, path), whole in places.items() if whole]
         rows = read_paths(client, "projects", {item["path"] for item in wanted}, "path_with_namespace", "projects")
-        for _group, path in places:
-            if path and not any(_in_parent(item) == ("group", path) for item in wanted):
-                rows += client.list(f"/groups/{quoted(path)}/projects", with_shared=False) or []
+        for path in whole:
+            found = client.list(f"/groups/{path}/projects", with_shared=False)
+            rows += (client.list(f"/users/{path}/projects") or []) if found is None else found
     return [row for row in rows if not is_marked(row)]
 
 
@@ -168,7 +194,7 @@ PROJECTS = Resource(
         Option("topics", type="list", elements="str", unordered=True),
         Option("archived", type="bool"),
         Option("initialize_with_readme", type="bool", creation=True),
-        Option("import_url", creation=True),
+        Option("import_url", creation=True, masked=lambda key: True),
         Option("merge_method", choices=("merge", "rebase_merge", "ff")),
         Option("squash_option", choices=("never", "always", "default_on", "default_off")),
         Option("only_allow_merge_if_pipeline_succeeds", type="bool"),
@@ -330,17 +356,27 @@ EVENTS = ("push", "tag_push", "merge_requests", "issues", "confidential_issues",
 ON_SYSTEM = ("push", "tag_push", "merge_requests", "repository_update")
 
 
+def _read_hooks(client, wanted, places):
+    """The hooks, each with the ids of all that have its address: GitLab lets one be there twice."""
+    rows, ids = read_places("hooks", "/hooks")(client, wanted, places), {}
+    for row in rows:
+        ids.setdefault((*within(row), row["url"]), []).append(row["id"])
+    return [{**row, "handle": ids[(*within(row), row["url"])]} for row in rows]
+
+
 def _hook_requests(verb, values, body):
     place = within(values)
     address = f"{base(place)}/hooks" if place[0] != "instance" else "/hooks"
     if verb == "create":
         return [Request("POST", address, body)]
     if verb == "delete":
-        return [Request("DELETE", f"{address}/{values['handle']}")]
-    return [Request("PUT", f"{address}/{values['handle']}", {"url": values["url"], **body})]
+        return [Request("DELETE", f"{address}/{number}") for number in values["handle"]]
+    return [Request("PUT", f"{address}/{values['handle'][0]}", {"url": values["url"], **body})]
 
 
-def _hook_fault(want: Mapping, _values):
+def _hook_fault(want: Mapping, values: Mapping):
+    if len(values.get("handle") or ()) > 1:
+        return f"url: is there {len(values['handle'])} times; delete all but one, or all by state absent"
     system = within(want)[0] == "instance"
     given = {name for name, value in want.items() if value}
     unfit = sorted(f"{event}_events" for event in (set(EVENTS) - set(ON_SYSTEM) if system else {"repository_update"}) if f"{event}_events" in given)
@@ -350,8 +386,8 @@ def _hook_fault(want: Mapping, _values):
 
 
 HOOKS = Resource(
-    kind="hook", items="hooks", key=("project", "group", "url"), one_of=("project", "group"), read=read_places("hooks", "/hooks"),
-    requests=_hook_requests, partial=True, handle="id", unsent=("project", "group"), within=within, places=PLACES, missing=missing_places,
+    kind="hook", items="hooks", key=("project", "group", "url"), one_of=("project", "group"), read=_read_hooks,
+    requests=_hook_requests, partial=True, handle="handle", unsent=("project", "group"), within=within, places=PLACES, missing=missing_places,
     fingerprint="description", check=_hook_fault,
     options=(
         PROJECT,
@@ -374,7 +410,7 @@ COVER = "***"  # a wildcard like * that nobody writes: what a killed run leaves 
 
 
 def _covered(rows, key="name"):
-    """The rules, each with whether a killed run has left its cover behind; one whose cover alone is left is shown as it was covered: by nobody."""
+    """The rules, each with whether a killed run has left its cover behind; one whose cover alone is left is shown as that is."""
     covers = {(row["project"], row[key][:-len(COVER)]): row for row in rows if row[key].endswith(COVER)}
     rules = {(row["project"], row[key]): row for row in rows if not row[key].endswith(COVER)}
     lone = {at: {**row, key: at[1], "lone": True} for at, row in covers.items() if at not in rules}
@@ -397,45 +433,54 @@ def _read_tags(client, wanted, places):
     return [{**row, "create": _level(row["create_access_levels"])} for row in _covered(read_places("protected_tags")(client, wanted, places))]
 
 
-def _rule_body(values, levels: Mapping) -> dict:
-    body = {"name": values["name"], **{field: BRANCH_LEVELS.get(values[option], values[option]) for option, field in levels.items() if option in values}}
-    return body | {name: values[name] for name in ("allow_force_push", "code_owner_approval_required") if values.get(name) is not None}
+FLAGS = ("allow_force_push", "code_owner_approval_required")
 
 
-def _protect(address: str, levels: Mapping):
-    """The requests of a kind of protection. levels: {option: field it is sent as}."""
+def _rule_body(values, levels) -> dict:
+    body = {"name": values["name"], **{level: BRANCH_LEVELS.get(values[level], values[level]) for level in levels if level in values}}
+    return body | {name: values[name] for name in FLAGS if values.get(name) is not None}
+
+
+def _same_rule(row) -> dict:
+    """The request's body that makes a rule as it is. What it cannot say is refused."""
+    rows_of = {name[:-1]: rows for name, rows in row.items() if name.endswith("_access_levels") and rows}
+    if any(len(rows) > 1 or any(rows[0].get(f"{who}_id") for who in ("user", "group", "deploy_key")) for rows in rows_of.values()):
+        raise MlopsError(f"{row['name']!r} of project {row['project']!r} has levels for single users, groups or keys, which would be lost; "
+                         "change this rule in GitLab")
+    return {"name": row["name"], **{level: rows[0]["access_level"] for level, rows in rows_of.items()}, **{name: row[name] for name in FLAGS if name in row}}
+
+
+def _protect(address: str, levels: tuple):
+    """The requests of a kind of protection. levels: its options that are levels."""
     def requests(verb, values, body):
         rules = f"/projects/{quoted(values['project'])}/{address}"
         rule, cover = f"{rules}/{quoted(values['name'])}", f"{rules}/{quoted(values['name'] + COVER)}"
         if verb == "create":
             return [Request("POST", rules, _rule_body(values, levels))]
         row, covered = values["handle"]
-        uncover = [Request("DELETE", cover)] if covered else []
+        uncover = Request("DELETE", cover)
+        off = [Request("DELETE", cover, undo=(uncover,))] if covered else []  # tried twice
         if verb == "delete":
-            return ([] if row.get("lone") else [Request("DELETE", rule)]) + uncover
-        if not covered and not {"push", "merge", "create"} & set(body):
-            return [Request("PATCH", rule, body)]
-        rules_of = [rows for name, rows in row.items() if name.endswith("_access_levels") and rows]
-        if any(len(rows) > 1 or rows[0].get("user_id") or rows[0].get("group_id") for rows in rules_of):
-            raise MlopsError(f"{values['name']!r} of project {values['project']!r} has levels for single users or groups, which would be lost; "
-                             "change this rule in GitLab")
-        cover_body = {"name": values["name"] + COVER, **dict.fromkeys(levels.values(), 0)}
-        anew = Request("POST", rules, _rule_body(values, levels))
+            return ([] if row.get("lone") else [Request("DELETE", rule)]) + off
         if row.get("lone"):
-            return [anew, *uncover]
-        before = {"name": row["name"], **{field: row[field + "s"][0]["access_level"] for field in levels.values() if row.get(field + "s")},
-                  **{name: row[name] for name in ("allow_force_push",) if name in row}}
-        taken_back = Request("DELETE", cover)
-        return [*([] if covered else [Request("POST", rules, cover_body)]),
-                Request("DELETE", rule, undo=(taken_back,)),
-                Request(anew.method, anew.path, anew.body, undo=(Request("POST", rules, before), taken_back)),
-                taken_back]
+            return [Request("POST", rules, _rule_body(values, levels)), *off]
+        if not {"push", "merge", "create"} & set(body):
+            return ([Request("PATCH", rule, body)] if body else []) + off
+        before = _same_rule(row)
+        # whatever of it was done when a request failed: first the old rule is there, then the cover goes
+        back = (Settled("POST", rules, before), uncover)
+        # closed in what changes, and else as the rule was: should the cover alone be left, the next run knows the rest from it
+        closed = {**before, "name": values["name"] + COVER, **{level: 0 for level in levels if level.partition("_")[0] in body}}
+        return [*([] if covered else [Request("POST", rules, closed, undo=(uncover,))]),
+                Request("DELETE", rule, undo=back),
+                Request("POST", rules, before | _rule_body(values, levels), undo=back),
+                Request("DELETE", cover, undo=(uncover,))]
     return requests
 
 
 PROTECTED_BRANCHES = Resource(
     kind="protected branch", items="protected_branches", key=("project", "name"), read=_read_branches, partial=True, handle="handle",
-    requests=_protect("protected_branches", {"push_access_level": "push_access_level", "merge_access_level": "merge_access_level"}),
+    requests=_protect("protected_branches", ("push_access_level", "merge_access_level")), built_in="inherited",
     unfinished="covered", within=within, places={"project": "projects"}, missing=missing_places,
     options=(
         PROJECT,
@@ -449,7 +494,7 @@ PROTECTED_BRANCHES = Resource(
 
 PROTECTED_TAGS = Resource(
     kind="protected tag", items="protected_tags", key=("project", "name"), read=_read_tags, partial=True, handle="handle",
-    requests=_protect("protected_tags", {"create_access_level": "create_access_level"}),
+    requests=_protect("protected_tags", ("create_access_level",)),
     unfinished="covered", within=within, places={"project": "projects"}, missing=missing_places,
     options=(
         PROJECT,
@@ -470,7 +515,7 @@ def _read_variables(client, wanted, places):
 def _variable_requests(verb, values, body):
     place, scope = within(values), values.get("environment_scope", "*")
     address = f"{base(place)}/variables" if place[0] != "instance" else "/admin/ci/variables"
-    one = f"{address}/{quoted(values['key'])}" + (f"?filter[environment_scope]={quoted(scope)}" if place[0] == "project" else "")
+    one = f"{address}/{quoted(values['key'])}" + (f"?filter[environment_scope]={quoted(scope)}" if place[0] != "instance" else "")
     if verb == "delete":
         return [Request("DELETE", one)]
     if place[0] != "project" and scope == "*":
@@ -480,12 +525,24 @@ def _variable_requests(verb, values, body):
     if body.pop("hidden", None):
         body.pop("masked", None)
         body["masked_and_hidden"] = True
-    return [Request("POST", address, body)]
+    return [Request("POST", address, {**body, "value": values["value"]})]
+
+
+def _missing_variables(client, actions):
+    """Only the paid editions know scopes in groups; the free one would take a scope without a word and drop it."""
+    found = missing_places(client, actions)
+    for action in actions:
+        if action.values.get("group") and action.values["environment_scope"] != "*" and not client.server()["ee"]:
+            found.setdefault(action.key, []).append("environment_scope: in a group it needs GitLab Premium or Ultimate; this server is GitLab "
+                                                    f"{client.server()['text']} without an enterprise licence")
+    return found
 
 
 def _variable_fault(want: Mapping, values: Mapping):
     if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", want["key"]):
         return "key: only letters, digits and _ are allowed, 255 at most"
+    if within(want)[0] == "instance" and (values.get("environment_scope", "*") != "*" or values.get("hidden")):
+        return "environment_scope and hidden: a variable of the whole instance has neither"
     value = values.get("value")
     if value is not None and (values.get("masked") or values.get("hidden")):
         fits = re.fullmatch(r"\S{8,}" if values.get("raw") else r"[a-zA-Z0-9_+=/@:.~-]{8,}", value)
@@ -497,7 +554,7 @@ def _variable_fault(want: Mapping, values: Mapping):
 
 VARIABLES = Resource(
     kind="variable", items="variables", key=("project", "group", "key", "environment_scope"), one_of=("project", "group"), read=_read_variables,
-    requests=_variable_requests, partial=True, unsent=("project", "group"), within=within, places=PLACES, missing=missing_places,
+    requests=_variable_requests, partial=True, unsent=("project", "group"), within=within, places=PLACES, missing=_missing_variables,
     fingerprint="description", unreadable=lambda item: bool(item.get("hidden")), check=_variable_fault,
     options=(
         PROJECT,
@@ -553,15 +610,22 @@ DEPLOY_KEYS = Resource(
 
 # Access tokens
 
-LIFETIME = 90
+LIFETIME, ROTATE_BEFORE = 90, 14
 
 
 def _read_tokens(client, wanted, places):
-    """The active tokens; of several with one name the one that lives longest."""
-    places = all_places(client) if places is None else places
-    rows = [row for row in read_places("access_tokens", state="active")(client, wanted, places) if row["active"] and not row["revoked"]]
-    rows.sort(key=lambda row: (row["expires_at"] or "9999", row["id"]))
-    return [{**row, "days_left": (date.fromisoformat(row["expires_at"]) - date.today()).days if row["expires_at"] else None} for row in rows]
+    """The active tokens, each with the ids of all of its name. One is due when it ends soon, or has a twin that a killed run left."""
+    known = {ACCESS_TOKENS.fold(ACCESS_TOKENS.key_of(item)): item for item in wanted or ()}
+    rows = read_places("access_tokens", state="active")(client, wanted, all_places(client) if places is None else places)
+    rows, ids, found = [row for row in rows if row["active"] and not row["revoked"]], {}, []
+    for row in rows:
+        ids.setdefault((*within(row), row["name"]), []).append(row["id"])
+    for row in rows:
+        item, twins = known.get(ACCESS_TOKENS.fold(ACCESS_TOKENS.key_of(row)), {}), ids[(*within(row), row["name"])]
+        before = ROTATE_BEFORE if item.get("rotate_before_days") is None else item["rotate_before_days"]
+        ending = row["expires_at"] and (date.fromisoformat(row["expires_at"]) - date.today()).days <= before
+        found.append({**row, "handle": twins, "due": bool(ending or len(twins) > 1)})
+    return found
 
 
 def _token_of(answer) -> dict:
@@ -570,35 +634,39 @@ def _token_of(answer) -> dict:
 
 
 def _token_requests(verb, values, body):
-    """A token cannot be changed: one that ends soon is rotated, one of other rights is replaced and then revoked."""
-    address = f"{base(within(values))}/access_tokens"
+    """A token cannot be changed: one that ends soon is rotated, one of other rights, or of several, is replaced and then revoked.
+
+    A token whose value got lost on the way is revoked again, so that the next run makes one.
+    """
+    address, name, old = f"{base(within(values))}/access_tokens", values["name"], values.get("handle", [])
     if verb == "delete":
-        return [Request("DELETE", f"{address}/{values['handle']}")]
+        return [Request("DELETE", f"{address}/{number}") for number in old]
+    lost = (Revoke("DELETE", address, {"name": name, "keep": tuple(old)}),)
     ends = str(date.today() + timedelta(days=values.get("lifetime_days") or LIFETIME))
-    if verb == "update" and not {"scopes", "access_level"} & set(body):
-        return [Request("POST", f"{address}/{values['handle']}/rotate", {"expires_at": ends}, keep=_token_of)]
-    made = Request("POST", address, {"name": values["name"], "scopes": values["scopes"], "access_level": LEVELS[values["access_level"]], "expires_at": ends},
-                   keep=_token_of)
-    return [made] + ([Request("DELETE", f"{address}/{values['handle']}")] if verb == "update" else [])
+    if verb == "update" and len(old) == 1 and not body:
+        return [Request("POST", f"{address}/{old[0]}/rotate", {"expires_at": ends}, keep=_token_of, undo=lost)]
+    made = {"name": name, "scopes": values["scopes"], "access_level": LEVELS[values["access_level"]], "expires_at": ends}
+    return [Request("POST", address, made, keep=_token_of, undo=lost), *(Request("DELETE", f"{address}/{number}") for number in old)]
 
 
 def _token_fault(want: Mapping, values: Mapping):
-    if (want.get("lifetime_days") or LIFETIME) <= (want.get("rotate_before_days") or 0):
-        return f"rotate_before_days: {want['rotate_before_days']} is not less than lifetime_days; the token would be rotated in every run"
+    before = ROTATE_BEFORE if want.get("rotate_before_days") is None else want["rotate_before_days"]
+    if (want.get("lifetime_days") or LIFETIME) <= before:
+        return f"rotate_before_days: {before} is not less than lifetime_days; the token would be rotated in every run"
     return _needs_place(want, values)
 
 
 ACCESS_TOKENS = Resource(
     kind="access token", items="access_tokens", key=("project", "group", "name"), one_of=("project", "group"), read=_read_tokens, requests=_token_requests,
-    partial=True, handle="id", within=within, places=PLACES, missing=missing_places, told=True, check=_token_fault,
+    partial=True, handle="handle", unfinished="due", within=within, places=PLACES, missing=missing_places, told=True, check=_token_fault,
     options=(
         PROJECT,
         GROUP,
         Option("name"),
         Option("scopes", type="list", elements="str", unordered=True, required=True),
         Option("access_level", choices=tuple(name for name in LEVELS if LEVELS[name] >= 10), codes=LEVELS, initial="maintainer"),
-        Option("lifetime_days", type="int", creation=True, initial=LIFETIME),
-        Option("rotate_before_days", "days_left", type="int", initial=14, same=lambda have, want: have is None or have > want),
+        Option("lifetime_days", type="int", creation=True),
+        Option("rotate_before_days", type="int", creation=True),
     ),
 )
 
@@ -610,34 +678,67 @@ def blob_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
+def _decoded(text: str) -> bytes:
+    return base64.b64decode("".join(text.split()), validate=True)
+
+
 def _bytes(values: Mapping) -> bytes | None:
     if values.get("content_base64") is not None:
-        return base64.b64decode(values["content_base64"])
+        return _decoded(values["content_base64"])
     return None if values.get("content") is None else values["content"].encode()
 
 
-def _read_files(client, wanted, places):
-    """The files that are asked for, by listing each folder they lie in: GitLab gives git's id of each content, so that no file is fetched."""
+def _read_files(client, wanted, _places):
+    """The files that are asked for, by listing each folder they lie in: GitLab gives git's id of each content, so that no file is fetched but
+    those of which the item says nothing."""
     if wanted is None:
         raise MlopsError("files: say which files to read")
     folders = list(dict.fromkeys((item["project"], item.get("branch") or "main", item["path"].rpartition("/")[0]) for item in wanted))
 
     def one(folder):
         project, branch, path = folder
-        rows = client.list(f"/projects/{quoted(project)}/repository/tree", ref=branch, **({"path": path} if path else {}))
-        if rows is None and client.get(f"/projects/{quoted(project)}") is None:
-            client.gone.add(("project", project))
+        rows = client.list(f"{base(('project', project))}/repository/tree", ref=branch, **({"path": path} if path else {}))
+        if rows is None:
+            _note_missing(client, project, branch)
         return {(project, branch, row["path"]): row for row in rows or () if row["type"] == "blob"}
     there = {at: row for rows in client.transport.each(one, folders) for at, row in rows.items()}
-    found = []
-    for item in wanted:
-        at = (item["project"], item.get("branch") or "main", item["path"])
-        if at in there:
-            row = there[at]
-            left = item.get("overwrite") is False
-            found.append({"project": at[0], "branch": at[1], "path": at[2], "content": UNREADABLE if left else row["id"],
-                          "content_base64": UNREADABLE if left else row["id"], "executable": row["mode"] == "100755", "left": left})
-    return found
+    asked = [(at, item) for item in wanted if (at := (item["project"], item.get("branch") or "main", item["path"])) in there]
+    return client.transport.each(lambda pair: _file(client, pair[0], there[pair[0]], pair[1]), asked)
+
+
+def _note_missing(client, project, branch):
+    """Note a project or a branch that is not there; in an empty repository every branch can be begun."""
+    about = None if project.isdigit() else client.get(base(("project", project)))
+    if about is None:
+        client.gone.add(("project", project))
+    elif not about.get("empty_repo") and client.get(f"{base(('project', project))}/repository/branches/{quoted(branch)}") is None:
+        client.gone.add(("branch", (project, branch)))
+
+
+def _missing_branches(client, actions):
+    lost = {action.key: [f"branch {action.values['branch']!r} does not exist"] for action in actions
+            if ("branch", (action.values["project"], action.values["branch"])) in client.gone}
+    return missing_places(client, actions) | lost
+
+
+def _file(client, at, row, item) -> dict:
+    """The file as an object: git's id of its content where that is only to be compared, the content itself where the item names the file only."""
+    project, branch, path = at
+    found = {"project": project, "branch": branch, "path": path, "executable": row["mode"] == "100755"}
+    if item.get("overwrite") is False:
+        return {**found, "executable": item.get("executable"), "content": UNREADABLE, "content_base64": UNREADABLE}
+    if any(item.get(name) is not None for name in ("content", "content_base64", "executable")):
+        return {**found, "content": _blob(row["id"]), "content_base64": _blob(row["id"])}
+    answer = client.request("GET", f"{base(('project', project))}/repository/files/{quoted(path)}/raw", {"ref": branch})
+    content = b"" if answer is None else answer.content
+    try:
+        return {**found, "content": content.decode()}
+    except UnicodeDecodeError:
+        return {**found, "content_base64": base64.b64encode(content).decode()}
+
+
+def _blob(number: str) -> str:
+    return f"git's blob {number}"
 
 
 def _file_requests(verb, values, body):
@@ -669,7 +770,9 @@ def _commit(group) -> Request:
     return Request("POST", group[0].requests[0].path, body)
 
 
-def _file_fault(want: Mapping, _values):
+def _file_fault(want: Mapping, values: Mapping):
+    if values.get("content") is None and values.get("content_base64") is None and want.get("overwrite") is not False:
+        return "content is missing: give content or content_base64"
     if want.get("content") is not None and want.get("content_base64") is not None:
         return "content and content_base64 exclude each other"
     if want["path"].startswith("/") or ".." in want["path"].split("/"):
@@ -684,7 +787,7 @@ def _file_fault(want: Mapping, _values):
 def _same_content(decode):
     def same(have, want):
         try:
-            return have is UNREADABLE or have == blob_id(decode(want))
+            return have is UNREADABLE or have == _blob(blob_id(decode(want)))
         except (binascii.Error, ValueError):
             return False  # named by _file_fault
     return same
@@ -692,13 +795,13 @@ def _same_content(decode):
 
 FILES = Resource(
     kind="file", items="files", key=("project", "branch", "path"), read=_read_files, requests=_file_requests, partial=True, batch=_commits,
-    within=within, places={"project": "projects"}, missing=missing_places, check=_file_fault,
+    by_name=True, within=within, places={"project": "projects"}, missing=_missing_branches, check=_file_fault,
     options=(
         PROJECT,
         Option("branch", initial="main"),
         Option("path"),
         Option("content", same=_same_content(str.encode)),
-        Option("content_base64", same=_same_content(lambda text: base64.b64decode(text, validate=True))),
+        Option("content_base64", same=_same_content(_decoded)),
         Option("executable", type="bool"),
         Option("overwrite", type="bool", creation=True),
         Option("commit_message", creation=True),
@@ -707,30 +810,33 @@ FILES = Resource(
 
 # Settings
 
-SECRET_SETTING = re.compile(r"(password|secret|token|_key|api_key|salt)$")
+SECRET_SETTING = re.compile(r"(?!allow_|disable_|enable_|enforce_|require_).*(password|secret|token|_key|salt|credentials)$")
 
 
-def _read_settings(client, _wanted):
-    """Every setting of the server, and for the wanted ones that it does not have an object that says so."""
-    return [{"name": name, "value": value} for name, value in (client.get("/application/settings") or {}).items() if name != "id"]
+def _read_settings(client, wanted):
+    """Every setting of the server, and for each wanted one that it does not show an object that says so."""
+    there = {name: value for name, value in (client.get("/application/settings") or {}).items() if name != "id"}
+    unknown = [item["name"] for item in wanted or () if item["name"] not in there]
+    near = {name: next(iter(difflib.get_close_matches(name, there, 1)), "") for name in unknown}
+    told = {name: f"GitLab {client.server()['text']} shows no such setting" + (f"; did you mean {near[name]}?" if near[name] else "") for name in unknown}
+    return [{"name": name, "value": value, "handle": ("", value)} for name, value in there.items()] + [
+        {"name": name, "handle": (why, None)} for name, why in told.items()]
+
+
+def _setting_fault(want: Mapping, values: Mapping):
+    """GitLab would ignore a setting that it does not have, and turn a value of another type into something."""
+    why, have = values.get("handle", ("", None))
+    if why:
+        return why
+    if have is not None and type(have) is not type(want["value"]):
+        secret = SECRET_SETTING.fullmatch(want["name"])
+        return f"{'what is given' if secret else repr(want['value'])} is of type {type(want['value']).__name__}; the server has {type(have).__name__}" + (
+            "" if secret else f" {have!r}")
+    return None
 
 
 def _setting_requests(verb, values, body):
     return [Request("PUT", "/application/settings", {values["name"]: values["value"]})]
-
-
-def _missing_settings(client, actions):
-    """GitLab would ignore a setting that it does not have: a new one cannot be made."""
-    names = [row["name"] for row in _read_settings(client, None)] if any(action.verb == "create" for action in actions) else []
-    found = {}
-    for action in actions:
-        if action.verb == "create":
-            near = difflib.get_close_matches(action.key, names, 1)
-            found[action.key] = [f"GitLab {client.server()['text']} has no such setting" + (f"; did you mean {near[0]}?" if near else "")]
-        elif type(action.values["value"]) is not type(action.before["value"]) and action.before["value"] is not None:
-            have = "a text that is not shown" if SECRET_SETTING.search(action.key) else f"{type(action.before['value']).__name__} {action.before['value']!r}"
-            found[action.key] = [f"{action.values['value']!r} is a {type(action.values['value']).__name__}; the server has {have}"]
-    return {key: lines for key, lines in found.items() if not SECRET_SETTING.search(key) or "no such setting" in lines[0]}
 
 
 def _one_put(actions):
@@ -742,7 +848,7 @@ def _one_put(actions):
 
 SETTINGS = Resource(
     kind="setting", items="settings", read=_read_settings, requests=_setting_requests, partial=True, mapping=True, batch=_one_put,
-    missing=_missing_settings,
-    options=(Option("name"), Option("value", type="raw", masked=lambda key: bool(SECRET_SETTING.search(key)),
-                                    same=lambda have, want: have == want and type(have) is type(want))),
+    handle="handle", check=_setting_fault,
+    options=(Option("name"), Option("value", type="raw", masked=lambda key: bool(SECRET_SETTING.fullmatch(key)),
+                                    same=lambda have, want: (have == want and type(have) is type(want)) or (have is None and want in ("", [], {})))),
 )

@@ -33,6 +33,8 @@ class Client:
         transport.words = _words
         self.transport = transport
         self.library = _library(transport)
+        # what a read has seen, for the check of what a write needs: {name in lower case: item}; places that are not there; (folder, domain)
+        self.items, self.gone, self.domains = {}, set(), set()
 
     def get(self, path: str, params: Mapping | None = None):
         """The answer to a GET; None where it is not there, or may not be seen."""
@@ -59,6 +61,14 @@ class Client:
         except jenkins.NotFoundException as error:
             raise ServiceError(method, self.transport.url(path), 404, "Not Found", secrets=tuple(self.transport.secrets)) from error
 
+    def ask(self, path: str, data=None, content_type: str | None = None):
+        """The answer to a POST that only reads, which check mode allows; None where it is not there. A test keeps the list of such paths."""
+        headers = {"Content-Type": content_type} if content_type else {}
+        request = jenkins.requests.Request("POST", self.transport.url(path), headers=headers)
+        self.library.maybe_add_crumb(request)
+        answer = self.transport.request("POST", path, data=data, headers=request.headers, reads=True)
+        return None if answer.status_code == 404 else answer
+
 
 def _library(transport):
     """python-jenkins, which knows about crumbs, with every request of it sent by our transport."""
@@ -80,6 +90,8 @@ def _words(answer) -> str:
     if told:
         return " ".join(told.split())
     text = text_of(answer)
+    if not text and answer.status_code == 409 and answer.url.endswith("/createCredentials"):
+        return "it is there already"
     if not text and answer.status_code == 500:
         return "Jenkins' log has the reason; often a class of a plugin that is not installed"
     return text
@@ -98,10 +110,11 @@ def item_path(full_name: str) -> str:
 
 
 def _send(client, request: Request):
-    """Send one write of a plan: a text is XML, a mapping is a form, bytes go as they are with their own type in `path`'s query."""
-    if isinstance(request.body, str):
-        return client.send(request.method, request.path, request.body.encode(), XML)
-    return client.send(request.method, request.path, request.body)
+    """Send one write of a plan: a text is XML, a mapping is a form; a function makes the body of what is on the server at that moment."""
+    body = request.body(client) if callable(request.body) else request.body
+    if isinstance(body, str):
+        return client.send(request.method, request.path, body.encode(), XML)
+    return client.send(request.method, request.path, body)
 
 
 JENKINS = Product(env="JENKINS", connect=Client, send=_send)

@@ -75,9 +75,9 @@ def argument_spec(product: Product, resource: Resource) -> dict:
         spec |= {resource.items: {"type": "dict"}}
     else:
         options = {option.name: _entry(option) | ({"required": True} if _is_needed(resource, option) else {}) for option in resource.options}
-        spec |= {resource.items: {"type": "list", "elements": "dict", "options": options, **_one_of(resource)},
-                 "purge": {"type": "bool", "default": False}}
-        spec |= {places: {"type": "list", "elements": "str"} for places in resource.places.values()}
+        spec |= {resource.items: {"type": "list", "elements": "dict", "options": options, **_one_of(resource)}}
+        if not resource.by_name:
+            spec |= {"purge": {"type": "bool", "default": False}} | {many: {"type": "list", "elements": "str"} for many in resource.places.values()}
     states = ["present", "gathered"] if resource.single or resource.mapping else ["present", "absent", "gathered"]
     spec |= {"state": {"type": "str", "choices": states, "default": "present"},
              "on_error": {"type": "str", "choices": ["stop", "continue"], "default": "stop"},
@@ -99,18 +99,34 @@ def _is_needed(resource: Resource, option: Option) -> bool:
 
 
 def _entry(option: Option) -> dict:
-    entry = {"type": option.type, "no_log": option.secret}
+    entry = {"type": option.type, "no_log": option.secret or bool(option.masked)}
+    if option.options:
+        entry["options"] = {part.name: _entry(part) | ({"required": True} if part.required else {}) for part in option.options}
     return entry | ({"elements": option.elements} if option.elements else {}) | ({"choices": list(option.choices)} if option.choices else {})
 
 
-def run(spec: dict, work: Callable, **more) -> None:
+class _Module(AnsibleModule):
+    """`unlogged` names options that stay out of the system's log: a mapping may hold secrets beside what is none."""
+
+    def __init__(self, unlogged, **more):
+        self.unlogged = unlogged
+        super().__init__(**more)
+
+    def _log_invocation(self):
+        params = self.params
+        self.params = {name: value for name, value in params.items() if name not in self.unlogged}
+        super()._log_invocation()
+        self.params = params
+
+
+def run(spec: dict, work: Callable, unlogged: tuple = (), **more) -> None:
     """Run a module: work(module) returns what it exits with; an MlopsError, or a `failed` in what is returned, fails it."""
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **more)
+    module = _Module(unlogged, argument_spec=spec, supports_check_mode=True, **more)
     try:
         result = work(module)
     except MlopsError as error:
         module.fail_json(msg=str(error))
-    failed = result.pop("failed", None) or "; ".join(item["why"] for item in result.get("results", []) if item["result"] == "failed")
+    failed = result.pop("failed", None) or "; ".join(dict.fromkeys(item["why"] for item in result.get("results", []) if item["result"] == "failed"))
     if failed:
         module.fail_json(msg=failed, **result)
     module.exit_json(**result)
@@ -118,7 +134,7 @@ def run(spec: dict, work: Callable, **more) -> None:
 
 def manage(product: Product, resource: Resource) -> None:
     """Run the module that manages this kind, and exit."""
-    run(argument_spec(product, resource), lambda module: _run(module, product, resource))
+    run(argument_spec(product, resource), lambda module: _run(module, product, resource), unlogged=(resource.items,) if resource.mapping else ())
 
 
 def _run(module, product, resource) -> dict:
@@ -131,18 +147,26 @@ def _run(module, product, resource) -> dict:
     else:
         wanted = params[resource.items] or []
     transport = product.transport(params, read_only=module.check_mode or params["state"] == "gathered")
-    transport.secrets |= {str(item[name]) for item in wanted for name in resource.unshown(resource.key_of(item)) if item.get(name)}
+    unshown = {text for item in wanted for value in resource.hidden(item) for text in _texts(value)}
+    transport.secrets |= unshown
+    module.no_log_values |= unshown
     client = product.connect(transport)
     places = _places(resource, wanted, params)
     if params["state"] == "gathered":
         return {"changed": False, "gathered": _gathered(resource, client, wanted, places), "requests": transport.sent}
     if not wanted and not params.get("purge"):
         return {"changed": False, "results": [], "requests": 0}
-    _refuse_lacking(product, client, resource, wanted, params)
+    if resource.mapping and (empty := [item[resource.key] for item in wanted if item["value"] is None]):
+        raise MlopsError(f"{resource.items}: {', '.join(empty)}: no value is given; leave out what is to stay as it is")
+    unasked = module.check_mode and params["assume_empty"]
+    lacking = {} if unasked else _lacking(product, client, resource, wanted, params)
     current, there = _read(module, resource, client, wanted, places)
     wanted, stale = _secrets(params, resource, client, wanted, current)
     actions = plan(resource, wanted, current, state=params["state"], purge=params.get("purge", False), send_secrets=stale, places=places,
                    user=product.user(client, params) if resource.own_user and there else None, on_error=params["on_error"])
+    actions = refuse(actions, lacking)
+    if resource.told and not module.no_log and any(request.keep for action in actions for request in action.requests):
+        raise MlopsError(f"no_log: the results of this task hold new secrets of {resource.items}; say `no_log: true` on the task")
     missing = missing_references(client, resource, actions, current) if there else {}
     if module.check_mode:
         for line in sum(missing.values(), []):
@@ -150,19 +174,24 @@ def _run(module, product, resource) -> dict:
         results = [outcome(resource, action) for action in actions]
     else:
         actions = settle(refuse(actions, missing), params["on_error"])
-        if resource.told and not module.no_log and any(request.keep for action in actions for request in action.requests):
-            raise MlopsError(f"no_log: the results of this task hold new secrets of {resource.items}; say `no_log: true` on the task")
         results = apply(client, resource, actions, params["on_error"], product.send)
     changed = any(result["result"] in ("created", "updated", "deleted") for result in results)
     return {"changed": changed, "results": results, "diff": diff(resource, actions), "requests": transport.sent}
 
 
-def _places(resource, wanted, params) -> list:
-    """The places (option, value) that the task names, by its items or by themselves."""
+def _texts(value) -> list:
+    """The texts and numbers in a value."""
+    if isinstance(value, (Mapping, list)):
+        return [text for part in (value.values() if isinstance(value, Mapping) else value) for text in _texts(part)]
+    return [str(value)] if value and value is not True else []
+
+
+def _places(resource, wanted, params) -> dict:
+    """{place (option, value) that the task names, by its items or by itself: whether all that is in it is asked for}."""
     if not resource.within:
-        return []
-    named = [(option, name) for option, many in resource.places.items() for name in params[many] or ()]
-    return list(dict.fromkeys([*(resource.within(item) for item in wanted), *named]))
+        return {}
+    named = [(option, name) for option, many in resource.places.items() for name in params.get(many) or ()]
+    return {resource.within(item): bool(params.get("purge")) for item in wanted} | dict.fromkeys(named, True)
 
 
 def _list(resource, client, wanted, places) -> list:
@@ -186,15 +215,20 @@ def _gathered(resource, client, wanted, places):
     return {view.pop(resource.key): view for view in found} if resource.single else found
 
 
-def _refuse_lacking(product, client, resource, wanted, params) -> None:
-    """Options that this server's version or edition does not have: it would take them without a word and drop them."""
-    given = {name for item in wanted for name, value in item.items() if value not in (None, False)}
-    if params.get("fingerprint_key") and any(secret.name in given for secret in resource.secrets):
-        given.add(resource.fingerprint)
-    lacking = [f"{option.name}: {why}" for option in resource.options if option.since and option.name in given
-               for why in [product.lacks(client, option.since)] if why]
-    if lacking:
-        raise MlopsError("; ".join(lacking))
+def _lacking(product, client, resource, wanted, params) -> dict:
+    """{key: what is wrong} of items with options that this server's version or edition does not have: it would drop them without a word."""
+    found = {}
+    for item in wanted:
+        given = {name for name, value in item.items() if value not in (None, False)}
+        if params.get("fingerprint_key") and params["state"] == "present" and resource.unreadable(item) and any(
+                item.get(secret.name) is not None for secret in resource.secrets):
+            given.add(resource.fingerprint)
+        lines = [f"{option.name}: {why}" for option in resource.options if option.since and option.name in given
+                 for why in [product.lacks(client, option.since)] if why]
+        found |= {resource.key_of(item): lines} if lines else {}
+    if found and params["on_error"] == "stop":
+        raise MlopsError("; ".join(dict.fromkeys(sum(found.values(), []))))
+    return {key: [f"{resource.name(key)}: {line}" for line in lines] for key, lines in found.items()}
 
 
 def _read(module, resource, client, wanted, places) -> tuple[list, bool]:
@@ -202,7 +236,7 @@ def _read(module, resource, client, wanted, places) -> tuple[list, bool]:
     if module.check_mode and module.params["assume_empty"]:
         module.warn(f"{module.params['url']} is not there yet: planned as for an empty server, names of other objects not checked")
         return [], False
-    return _list(resource, client, wanted, places), True
+    return _list(resource, client, None if module.params.get("purge") and not resource.within else wanted, places), True
 
 
 def _secrets(params, resource, client, wanted, current) -> tuple[list, set]:
@@ -210,7 +244,8 @@ def _secrets(params, resource, client, wanted, current) -> tuple[list, set]:
     policy, key = params.get("update_secret"), params.get("fingerprint_key")
     if not resource.secrets or params["state"] != "present":
         return wanted, set()
-    there = {folded: resource.view(obj) for folded, obj in by_key(resource, current).items()}
+    named = {resource.fold(resource.key_of(item)) for item in wanted}
+    there = {folded: resource.view(obj) for folded, obj in by_key(resource, current).items() if folded in named}
     stale: set = set()
     if resource.fingerprint:
         if policy == "when_changed" and not key:
@@ -220,5 +255,5 @@ def _secrets(params, resource, client, wanted, current) -> tuple[list, set]:
         stale = {resource.fold(resource.key_of(item)) for item in wanted if resource.fold(resource.key_of(item)) in there
                  and not resource.verify(client, item, there[resource.fold(resource.key_of(item))])}
     if policy == "always":
-        stale = {resource.fold(resource.key_of(item)) for item in wanted}
+        stale = named
     return wanted, stale

@@ -42,26 +42,37 @@ def plan(resource: Resource, wanted: Sequence[Mapping], current: Sequence[Mappin
         key = resource.key_of(item)
         if resource.fold(key) in items:
             raise MlopsError(f"{resource.items}: {resource.name(key)} is given twice; give each {' and '.join(resource.keys)} once")
+        if empty := next((name for name in resource.one_of if item.get(name) == ""), None):
+            raise MlopsError(f"{resource.items}: {resource.name(key)}: {empty} is empty; leave it out, or say which")
         items[resource.fold(key)] = {name: value for name, value in item.items() if value is not None} | resource.result_key(key)
+    if purge and state == "absent":
+        raise MlopsError("purge: with state absent it would delete what is listed and what is not; it goes with state present")
     if purge and not items and not places:
         raise MlopsError(f"purge: with an empty list of {resource.items} it would delete everything; give the list of what is to stay")
     there = by_key(resource, current)
     actions = []
     for key, want in items.items():
-        try:
-            if state == "absent":
-                actions.append(_delete(resource, there[key], user) if key in there else Action("unchanged", resource.key_of(want)))
-            elif key in there:
-                actions.append(_update(resource, there[key], want, key in send_secrets))
-            else:
-                actions.append(_create(resource, want))
-        except MlopsError as problem:
-            actions.append(Action("refuse", resource.key_of(want), why=str(problem)))
+        if key not in there:
+            actions.append(Action("unchanged", resource.key_of(want)) if state == "absent" else _tried(_create, resource, want))
+        elif state == "absent":
+            actions.append(_tried(_delete, resource, want, there[key], user))
+        else:
+            actions.append(_tried(_update, resource, want, there[key], key in send_secrets))
     if purge:
-        ours = by_key(resource, managed(resource, current))
-        actions += [_delete(resource, obj, user) for key, obj in ours.items()
-                    if key not in items and not _is_own(resource, obj_key(resource, obj), user) and _in_places(resource, obj, places)]
+        ours, inside = by_key(resource, managed(resource, current)), {resource.fold_place(place) for place in places or ()}
+        for key, obj in ours.items():
+            found = resource.result_key(obj_key(resource, obj))
+            if key not in items and not _is_own(resource, key, user) and (not resource.within or resource.fold_place(resource.within(found)) in inside):
+                actions.append(_tried(_delete, resource, found, obj, user))
     return settle(_ordered(resource, actions, user), on_error)
+
+
+def _tried(decide, resource, item, *more) -> Action:
+    """What is decided about an item, or why it cannot be had."""
+    try:
+        return decide(resource, item, *more)
+    except MlopsError as problem:
+        return Action("refuse", resource.key_of(item), why=str(problem))
 
 
 def settle(actions: list[Action], on_error: str) -> list[Action]:
@@ -74,7 +85,7 @@ def settle(actions: list[Action], on_error: str) -> list[Action]:
 
 def obj_key(resource: Resource, obj: Mapping):
     """The key of an API object."""
-    return resource.key_of({option.name: option.seen(get(obj, resource.at(option, {}))) for option in resource.options if option.name in resource.keys})
+    return resource.key_of({option.name: option.seen(get(obj, resource.at(option, {}))) for option in resource.key_options})
 
 
 def by_key(resource: Resource, objects: Sequence[Mapping]) -> dict:
@@ -84,11 +95,8 @@ def by_key(resource: Resource, objects: Sequence[Mapping]) -> dict:
 
 def _is_own(resource, key, user) -> bool:
     """Whether this object is the user we connect as."""
-    return resource.own_user and resource.key_items(key)[-1][1] == user
-
-
-def _in_places(resource, obj, places) -> bool:
-    return not resource.within or resource.within(resource.result_key(obj_key(resource, obj))) in (places or ())
+    name = resource.keys[-1]
+    return resource.own_user and resource.key_items(resource.fold(key))[-1][1] == resource.folded(name, user)
 
 
 def managed(resource: Resource, current: Sequence[Mapping]) -> list:
@@ -110,14 +118,15 @@ def _create(resource, want) -> Action:
                   _refers(resource, values), values=values)
 
 
-def _update(resource, obj, want, send_secret) -> Action:
+def _update(resource, want, obj, send_secret) -> Action:
     have = _view(resource, obj)
     key = resource.key_of(want)
     changes = resource.changes(have, want)
     for option in changes:
         if option.immutable:
-            raise MlopsError(f"{resource.name(key)}: {option.name} is {have.get(option.name)!r} on the server and {want[option.name]!r} here and "
-                             f"cannot be changed; take another {resource.key}, or delete it first (with what it holds)")
+            old, new = (resource.shown(key, {option.name: side.get(option.name)})[option.name] for side in (have, want))
+            raise MlopsError(f"{resource.name(key)}: {option.name} is {old!r} on the server and {new!r} here and cannot be changed; "
+                             f"take another {' or '.join(resource.keys)}, or delete it first (with what it holds)")
     values = {**have, **want}
     _refuse_unfit(resource, key, want, values)
     secrets = [option for option in resource.secrets if option.name in want]
@@ -137,12 +146,15 @@ def _update(resource, obj, want, send_secret) -> Action:
     if resource.secret_update and send_secret and secrets:
         requests += resource.send_secret(values)
     sent = {option.name for option in changes} | ({option.name for option in secrets} if send_secret else set())
-    return Action("update", key, resource.shown(key, {name: have.get(name) for name in want if name in sent}),
-                  resource.shown(key, {name: want[name] for name in want if name in sent}), requests,
+    before, after = ({name: have.get(name) for name in want if name in sent}, {name: want[name] for name in want if name in sent})
+    for option in resource.options:
+        if option.told and option.name in sent:
+            before[option.name], after[option.name] = option.told(have.get(option.name), want[option.name])
+    return Action("update", key, resource.shown(key, before), resource.shown(key, after), requests,
                   _refers(resource, {option.name: want[option.name] for option in changes}), values=values)
 
 
-def _delete(resource, obj, user) -> Action:
+def _delete(resource, _item, obj, user) -> Action:
     key = obj_key(resource, obj)
     if _is_own(resource, key, user):
         raise MlopsError(f"{resource.name(key)} is who this task connects as and cannot delete itself")
@@ -161,7 +173,7 @@ def _refuse_unfit(resource, key, want, values) -> None:
     for option in resource.options:
         if option.name in want and not resource.applies(option, values):
             needs = " and ".join(f"{other} {' or '.join(map(str, allowed))}" for other, allowed in option.only.items())
-            has = ", ".join(f"{other} {values.get(other)}" for other in option.only)
+            has = ", ".join(f"{other} {value}" for other, value in resource.shown(key, {other: values.get(other) for other in option.only}).items())
             raise MlopsError(f"{resource.name(key)}: {option.name} is for {needs}; this one has {has}")
     fault = resource.check(want, values) if resource.check else None
     if fault:
@@ -181,13 +193,13 @@ def _refers(resource, values) -> dict:
 def _ordered(resource, actions, user) -> list[Action]:
     """Writes after those they refer to, deletions last and the other way round; the user we connect as at the very end of the writes."""
     own = [ref.option for ref in resource.references if not ref.path]
-    keys = {action.key: action for action in actions}
-    graph = TopologicalSorter({key: [name for option in own for name in action.refers.get(option, ()) if name in keys]
+    keys = {resource.fold(action.key): action for action in actions}
+    graph = TopologicalSorter({key: [name for option in own for name in map(resource.fold, action.refers.get(option, ())) if name in keys]
                                for key, action in keys.items()})
     try:
         order = [keys[key] for key in graph.static_order()]
     except CycleError as error:
-        raise MlopsError(f"{resource.items}: {' -> '.join(error.args[1])} refer to each other in a circle") from error
+        raise MlopsError(f"{resource.items}: {' -> '.join(map(str, error.args[1]))} refer to each other in a circle") from error
     writes = [action for action in order if action.verb != "delete"]
     writes.sort(key=lambda action: _is_own(resource, action.key, user))
     return writes + [action for action in reversed(order) if action.verb == "delete"]
@@ -203,7 +215,7 @@ def missing_references(client, resource: Resource, actions: Sequence[Action], cu
         known = _known(client, resource, ref, actions, current) if users else ()
         for action in users:
             found.setdefault(action.key, []).extend(f"{resource.name(action.key)}: {ref.option} names {ref.what} {name!r}, which does not exist"
-                                                    for name in action.refers[ref.option] if name not in known)
+                                                    for name in action.refers[ref.option] if (name if ref.path else resource.fold(name)) not in known)
     for key, lines in (resource.missing(client, writes) if resource.missing else {}).items():
         found.setdefault(key, []).extend(f"{resource.name(key)}: {line}" for line in lines)
     return {key: lines for key, lines in found.items() if lines}
@@ -215,10 +227,11 @@ def refuse(actions: Sequence[Action], missing: Mapping) -> list[Action]:
 
 
 def _known(transport, resource, ref: Reference, actions, current) -> set:
+    """The names that are there or will be; those of the kind itself folded."""
     if ref.path:
         return {get(obj, ref.field) for obj in read_json(transport, ref.path) or ()}
-    gone = {action.key for action in actions if action.verb == "delete"}
-    return {obj_key(resource, obj) for obj in current} - gone | {action.key for action in actions if action.verb == "create"}
+    done = {verb: {resource.fold(action.key) for action in actions if action.verb == verb} for verb in ("create", "delete")}
+    return set(by_key(resource, current)) - done["delete"] | done["create"]
 
 
 def apply(client, resource: Resource, actions: Sequence[Action], on_error: str = "stop", send: Callable | None = None) -> list[dict]:
@@ -244,20 +257,24 @@ def apply(client, resource: Resource, actions: Sequence[Action], on_error: str =
 
 
 def _send_all(client, resource, group, requests, send) -> dict:
-    """What the requests of one group of actions come to: what is kept of the answers, or the failure."""
+    """What the requests of one group of actions come to: what is kept of the answers, also of those before a failure.
+
+    Undoing stops at the first request that is refused: what comes after it may be safe only on top of it.
+    """
     kept: dict = {}
     for request in requests:
         try:
             answer = send(client, request)
             kept |= request.keep(answer) if request.keep else {}
         except MlopsError as error:
-            why = f"{resource.name(group[0].key)}: {error}"
+            why = f"{resource.name(group[0].key)}{f' and {len(group) - 1} more' if len(group) > 1 else ''}: {error}"
             for undo in request.undo:
                 try:
                     send(client, undo)
                 except MlopsError as left:
                     why += f"; and what it had begun could not be taken back: {left}"
-            return {"result": "failed", "why": why}
+                    break
+            return kept | {"result": "failed", "why": why}
     return kept
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +38,8 @@ class Option:
     codes: Mapping = field(default_factory=dict)  # {value: what the API's object holds for it}
     same: Callable | None = None  # same(have, want) tells whether they mean the same, where equality does not; of a secret: it can be read back
     since: str = ""  # version of the product that brought it, or the edition that has it
+    options: tuple = ()  # of a list of dicts: what each holds, as Options of which name, type, elements, choices, required and secret count
+    told: Callable | None = None  # told(have, want) is (before, after) as a diff shows them, where that is not the values
 
     def normal(self, value):
         """The value as it is compared."""
@@ -48,7 +51,7 @@ class Option:
 
     def spelled(self, value):
         """The choice that the value is, whatever its case: servers store some in the case they were sent."""
-        return next((choice for choice in self.choices if str(choice).lower() == str(value).lower()), value)
+        return value if value in self.choices else next((choice for choice in self.choices if str(choice).lower() == str(value).lower()), value)
 
     def seen(self, value):
         """The option's value for what the API's object holds."""
@@ -83,7 +86,8 @@ class Reference:
 class Request:
     """One request of a plan. `body` is sent as JSON, text as it is. `refusal` finds the error in an answer that says success.
 
-    keep(answer) gives what of the answer belongs in the item's result. undo: requests that are sent when this one fails.
+    keep(answer) gives what of the answer belongs in the item's result. undo: requests that are sent when this one fails, up to the first
+    that fails too.
     """
 
     method: str
@@ -100,7 +104,8 @@ class Resource:
 
     options begin with those that others refer to. create, update, delete are (method, path with options in braces, and {handle}).
     read(client, wanted) lists the kind as API objects; wanted is None when everything is asked for. Of a kind that lives in places it is
-    read(client, wanted, places). requests(verb, values, body) replaces the three pairs where they cannot say it.
+    read(client, wanted, places); places is {place: whether all that is in it is asked for}, or None for everything.
+    requests(verb, values, body) replaces the three pairs where they cannot say it.
     verify(client, item, have) tells whether a secret is still right. missing(client, actions) names what the writes need and is not there.
     """
 
@@ -129,36 +134,73 @@ class Resource:
     missing: Callable | None = None
     fingerprint: str = ""  # the option whose text carries a fingerprint of the secrets
     unfinished: str = ""  # path that is true on what a killed run left half done: an update is due though no option differs
+    by_name: bool = False  # the objects can only be asked for by name: no places to name, nothing to purge
     mapping: bool = False  # the module takes the objects as one mapping of key to `value` instead of a list
     told: bool = False  # results of this kind hold secrets: the task must say no_log
     unreadable: Callable = staticmethod(lambda item: True)  # unreadable(item) tells whether its secrets need a fingerprint
     batch: Callable | None = None  # batch(actions) is [(those done together, their requests)], where one request does many items
     check: Callable | None = None  # check(want, values) names what is wrong with an item; values is what the object would become
 
-    @property
+    # What follows from the options alone is asked for of every object, and worked out once.
+
+    @cached_property
     def keys(self) -> tuple:
         """The names of the key's options."""
         return (self.key,) if isinstance(self.key, str) else self.key
 
-    @property
+    @cached_property
+    def key_options(self) -> tuple:
+        return tuple(option for option in self.options if option.name in self.keys)
+
+    @cached_property
     def secrets(self) -> tuple:
         return tuple(option for option in self.options if option.secret)
 
+    @cached_property
+    def _inner(self) -> dict:
+        """{option that is a list of dicts: the names of the secrets in each}."""
+        found = {option.name: {part.name for part in option.options if part.secret} for option in self.options}
+        return {name: secrets for name, secrets in found.items() if secrets}
+
+    @cached_property
+    def _masked(self) -> tuple:
+        return tuple(option for option in self.options if option.masked)
+
+    @cached_property
+    def _initial(self) -> dict:
+        return {option.name: option.initial for option in self.options}
+
+    @cached_property
+    def _folds(self) -> dict:
+        return {option.name: option.fold for option in self.options if option.fold}
+
     def unshown(self, key) -> set:
         """The names of the options whose values appear nowhere."""
-        return {option.name for option in self.options if option.secret or option.masked and option.masked(key)}
+        return {option.name for option in self.secrets} | {option.name for option in self._masked if option.masked(key)}
+
+    def hidden(self, item: Mapping) -> list:
+        """The values of an item that appear nowhere."""
+        inner = [one.get(secret) for name, secrets in self._inner.items() for one in item.get(name) or () for secret in secrets]
+        return [item.get(name) for name in self.unshown(self.key_of(item))] + inner
 
     def key_of(self, values: Mapping):
         """The key of an item: a value, or a tuple where the key is of several options; a part left out is its option's initial value."""
-        initial = {option.name: option.initial for option in self.options if option.name in self.keys}
-        parts = tuple(initial[name] if values.get(name) is None else values[name] for name in self.keys)
+        parts = tuple(self._initial[name] if values.get(name) is None else values[name] for name in self.keys)
         return parts[0] if isinstance(self.key, str) else parts
 
     def fold(self, key):
         """The key as it is looked up."""
-        fold = {option.name: option.fold for option in self.options if option.fold}
-        parts = [fold[name](part) if name in fold and part is not None else part for name, part in self.key_items(key)]
-        return parts[0] if isinstance(self.key, str) else tuple(parts)
+        parts = tuple(self.folded(name, part) for name, part in self.key_items(key))
+        return parts[0] if isinstance(self.key, str) else parts
+
+    def folded(self, name: str, value):
+        """A value of one of the key's options as it is looked up."""
+        return self._folds[name](value) if name in self._folds and value is not None else value
+
+    def fold_place(self, place):
+        """A place as it is looked up; one that is no option of its own is part of the key, such as the folder of a path."""
+        name, value = place
+        return name, self.folded(name if name in self._initial else self.keys[0], value)
 
     def key_items(self, key) -> list:
         """[(option, value)] of a key."""
@@ -166,8 +208,7 @@ class Resource:
 
     def name(self, key) -> str:
         """An object as a person would call it: variable 'TOKEN' of project 'team/model'."""
-        initial = {option.name: option.initial for option in self.options}
-        parts = [repr(value) for name, value in self.key_items(key) if name not in self.places and (value != initial[name] or name == self.key)]
+        parts = [repr(value) for name, value in self.key_items(key) if name not in self.places and (value != self._initial[name] or name == self.key)]
         place = next((f" of {name} {value!r}" for name, value in self.key_items(key) if name in self.places and value is not None), "")
         return f"{self.kind} {' '.join(parts)}{place if self.one_of or len(self.keys) > 1 else ''}"
 
@@ -177,7 +218,7 @@ class Resource:
 
     def applies(self, option: Option, values: Mapping) -> bool:
         """Whether an object with these values has the option at all."""
-        return all(values.get(other) in allowed for other, allowed in option.only.items())
+        return not option.only or all(values.get(other) in allowed for other, allowed in option.only.items())
 
     def path(self, template: str, values: Mapping, safe: bool = True) -> str:
         """The template with the values filled in; safe: quoted for a URL."""
@@ -185,27 +226,30 @@ class Resource:
         return template.format_map({name: quote(str(value), safe="") if safe else value for name, value in spelled.items()})
 
     def at(self, option: Option, values: Mapping) -> str:
-        return self.path(option.at or option.name, values, safe=False)
+        at = option.at or option.name
+        return self.path(at, values, safe=False) if "{" in at else at
 
     def view(self, obj: Mapping) -> dict:
         """The API's object as options, without secrets and without what is not there."""
         values: dict = {}
         for option in self.options:
-            if option.secret and not option.same or not self.applies(option, values):
+            if option.creation or option.secret and not option.same or not self.applies(option, values):
                 continue
             value = get(obj, self.at(option, values))
-            if value is not None and not option.creation:
+            if value is not None:
                 values[option.name] = option.seen(value)
         return values
 
     def shown(self, key, values: Mapping) -> dict:
         """The values as a diff may show them."""
-        unshown = self.unshown(key)
-        return {name: MASK if name in unshown and value is not None else value for name, value in values.items()}
+        def masked(names, values):
+            return {name: MASK if name in names and value is not None else value for name, value in values.items()}
+        inner = {name: [masked(secrets, one) for one in values[name]] for name, secrets in self._inner.items() if isinstance(values.get(name), list)}
+        return masked(self.unshown(key), {**values, **inner})
 
     def changes(self, have: Mapping, want: Mapping) -> list[Option]:
-        """The options given in `want` whose value is not the one in `have`; secrets cannot be compared."""
-        return [option for option in self.options if option.differs(have.get(option.name), want.get(option.name))]
+        """The options given in `want` whose value is not the one in `have`; secrets cannot be compared, and another spelling of the key is none."""
+        return [option for option in self.options if option.name not in self.keys and option.differs(have.get(option.name), want.get(option.name))]
 
     def new_body(self, values: Mapping) -> dict:
         """The API's object for a new one."""
@@ -249,7 +293,7 @@ class Resource:
 
 def get(obj: Any, path: str) -> Any:
     """The value at a dotted path; None where any part is missing."""
-    for part in path.split("."):
+    for part in path.split(".") if "." in path else (path,):
         obj = obj.get(part) if isinstance(obj, Mapping) else None
     return obj
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ class Transport:
         if parts.username or parts.password:
             raise MlopsError("url: holds a user or password; give them as username and password")
         self.base_url = base_url.rstrip("/")
-        self.timeout, self.read_only, self.reads = timeout, read_only, False
+        self.timeout, self.read_only, self.calling = timeout, read_only, threading.local()
         self.secrets = {secret for secret in (password, token) if secret}
         self.log: list[tuple[str, str]] = []
         self.session = requests.Session()
@@ -87,7 +88,7 @@ class Transport:
         data: bytes, a file object or an iterator of bytes. reads: marks a POST that changes nothing, allowed when read_only.
         Raises ReadOnlyViolation before anything is sent, ServiceError (status None) when no answer came.
         """
-        self.reads = reads
+        self.calling.reads = reads
         try:
             # verify goes with each request: of a session's own, requests lets REQUESTS_CA_BUNDLE win
             return self.session.request(method, self.url(path_or_url), params=params, json=json, data=data, headers=headers, stream=stream,
@@ -95,7 +96,12 @@ class Transport:
         except requests.exceptions.RequestException as error:
             raise self.no_answer(method, self.url(path_or_url), error) from error
         finally:
-            self.reads = False
+            self.calling.reads = False
+
+    @property
+    def reads(self) -> bool:
+        """Whether the request that this thread is sending changes nothing, whatever its method."""
+        return getattr(self.calling, "reads", False)
 
     def each(self, read, items) -> list:
         """[read(item) for item in items], up to 8 at a time on as many connections: for reads only, which do not wait for each other."""

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 HERE = "ansible_collections/mlops/onprem"
-CORE = ["_errors", "_transport", "_resource", "_reconcile", "_package", "_release"]
+CORE = ["_errors", "_transport", "_resource", "_reconcile", "_fingerprint", "_package", "_release"]
 TESTS = ["core", "package/test_refused.py", "release/test_release.py"]
 # Mutants are numbered within each function: every tenth, the same ones in each run.
 SAMPLE = ["*__mutmut_*7"] if os.environ.get("MUTANTS") != "all" else []

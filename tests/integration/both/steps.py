@@ -52,7 +52,7 @@ GITLAB = [
         "gitlab_protected_branches",
         "protected_branches",
         ("project", "name"),
-        [{"project": "team/models/a", "name": "main", "push_access_level": "no_one"}, {"project": "team/models/a", "name": "release/*"}],
+        [{"project": "team/models/a", "name": "main", "push_access_level": "developer"}, {"project": "team/models/a", "name": "release/*"}],
         [
             {"project": "team/models/a", "name": "main", "push_access_level": "maintainer", "merge_access_level": "developer"},
             {"project": "team/models/a", "name": "release/*", "allow_force_push": True},

@@ -159,7 +159,7 @@ class GitLab(StandIn):
         try:
             return found.handler(call, place, *values[1:])
         finally:
-            self.state.branch_was_open += [(path, branch) for branch in sorted(covered - covered_branches(place))]
+            self.state.branch_was_open += [(path, branch) for branch in sorted(covered - covered_branches(place, covered))]
 
     def _visible(self, call, found, text):
         place = self.state.find(found.kind, text, call.method)
@@ -180,9 +180,9 @@ def insufficient(scopes):
                          "scope": scopes})
 
 
-def covered_branches(project):
-    """Branches, existing or only named by a rule, that some rule protects; none of a project that is going."""
+def covered_branches(project, also=()):
+    """Branches, existing, only named by a rule or in `also`, that some rule protects; none of a project that is going."""
     if project.get("leaving") or project["marked_for_deletion_on"]:
         return set()
     rules = [rule["name"] for rule in project["protected_branches"]]
-    return {name for name in rules if "*" not in name} | {branch for branch in project["branches"] if any(matches(rule, branch) for rule in rules)}
+    return {name for name in rules if "*" not in name} | {branch for branch in (*project["branches"], *also) if any(matches(rule, branch) for rule in rules)}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.onprem.plugins.module_utils import _transport
+from ansible_collections.mlops.onprem.plugins.module_utils._module import manage
 
 
 class Server(ThreadingHTTPServer):
@@ -69,4 +74,26 @@ def pauses(monkeypatch):
     """The pauses the transport wanted to make, in seconds; none is made."""
     made = []
     monkeypatch.setattr(_transport.time, "sleep", made.append)
+    return made
+
+
+@pytest.fixture
+def module(server):
+    """Run the module of a made-up kind in this process: module(product, resource, boxes=[...]) returns what it prints. _check is check mode."""
+
+    def run(product, resource, _check=False, _no_log=False, **options):
+        out = io.StringIO()
+        internal = {"_ansible_check_mode": _check, "_ansible_no_log": _no_log, "_ansible_diff": True}
+        with patch_module_args({"url": server.url} | options | internal), contextlib.redirect_stdout(out), pytest.raises(SystemExit):
+            manage(product, resource)
+        return json.loads(out.getvalue().splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture
+def warned(monkeypatch):
+    """The warnings of this test's modules."""
+    made = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda self, warning, **more: made.append(warning))
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from email.utils import formatdate
 
@@ -167,3 +168,71 @@ def test_nothing_is_sent_to_another_server(server):
 
 def test_a_session_is_a_requests_session():
     assert isinstance(Transport("http://127.0.0.1:1").session, requests.Session)
+
+
+def test_reads_go_side_by_side_and_come_back_in_order(server):
+    transport, together, lock = Transport(server.url), threading.Barrier(8, timeout=20), threading.Lock()
+    most, now = [], []
+
+    def read(number):
+        with lock:
+            now.append(number)
+            most.append(len(now))
+        together.wait()
+        answer = transport.request("GET", f"/{number}")
+        with lock:
+            now.remove(number)
+        return number, answer.status_code
+
+    assert transport.each(read, iter(range(16))) == [(number, 200) for number in range(16)], "16 get through a gate for 8 in twos of 8"
+    assert max(most) == 8 and transport.sent == len(server.seen) == 16
+    assert sorted(path for _method, path in transport.log) == sorted(f"/{number}" for number in range(16))
+
+
+@pytest.mark.parametrize("items", [[], ["one"]])
+def test_a_single_read_needs_no_thread(items):
+    threads = []
+    assert Transport("http://127.0.0.1:1").each(lambda item: threads.append(threading.get_ident()) or item, items) == items
+    assert threads == [threading.get_ident()] * len(items)
+
+
+def test_one_failed_read_of_many_is_the_failure(server):
+    server.answers = [(403, {}, b"no")]
+    with pytest.raises(ServiceError, match="answered 403 Forbidden: no"):
+        transport = Transport(server.url)
+        transport.each(lambda number: transport.request("GET", f"/{number}"), range(20))
+
+
+def test_what_one_reader_may_send_another_may_not(server):
+    """A POST that reads is allowed for itself: not for what another thread sends meanwhile, nor taken back by that."""
+    transport, inside, done = Transport(server.url, read_only=True), threading.Event(), threading.Event()
+
+    def authorise(request):
+        if request.url.endswith("/ask"):
+            inside.set()
+            assert done.wait(20)
+        return request
+
+    def read(which):
+        if which == "asks":
+            return transport.request("POST", "/ask", json={}, reads=True).status_code
+        assert inside.wait(20)
+        try:
+            with pytest.raises(ReadOnlyViolation):
+                transport.session.post(f"{server.url}/write", json={})  # as a client library would
+            return transport.request("GET", "/get").status_code
+        finally:
+            done.set()
+
+    transport.session.auth = authorise
+    assert transport.each(read, ["asks", "writes"]) == [200, 200]
+    assert sorted(transport.log) == [("GET", "/get"), ("POST", "/ask")]
+
+
+def test_a_product_may_say_where_its_words_are(server):
+    server.answers = [(403, {"X-Error": "not yours"}, b"a long page")]
+    transport = Transport(server.url)
+    transport.words = lambda answer: answer.headers["X-Error"]
+    with pytest.raises(ServiceError) as caught:
+        transport.request("GET", "/x")
+    assert str(caught.value) == f"GET {server.url}/x answered 403 Forbidden: not yours"
