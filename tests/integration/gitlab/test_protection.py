@@ -131,6 +131,18 @@ def test_what_a_killed_run_left_is_cleaned_up(site, left, then):
         assert not one.module(f"gitlab_{one.kind}", **gone)["changed"]
 
 
+def test_a_cover_that_says_what_is_wanted_is_still_no_rule(site):
+    """A killed run left the cover alone, and what is wanted are the cover's own levels: the rule is made all the same."""
+    one = site()
+    rules = one.gitlab.project(P)[one.kind]
+    rules[0]["name"] += "***"
+    one.gitlab.clear()
+    assert one.run(one.was)["changed"] and one.rules() == [one.name] and one.levels() == OLD[one.kind]
+    assert [write.split()[0] for write in one.gitlab.writes()] == ["POST", "DELETE"]
+    one.never_open()
+    assert not one.run(one.was)["changed"]
+
+
 def test_levels_of_single_users_are_not_lost(on):
     gitlab, run = on(edition="ee")
     one = Site(gitlab, run, "protected_branches")

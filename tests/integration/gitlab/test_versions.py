@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 P = "team/a"
@@ -44,6 +46,15 @@ def test_deleted_made_again_and_deleted_again(site, kind):
         assert not run(module, purge=True, **places, **{items: [{"path": P if kind == "project" else "team/sub"}]})["changed"], "nor purged"
 
 
+def test_archived_last_and_brought_back_first(site):
+    """An archived project is for reading: what else is to change is written while it is not."""
+    gitlab, run = site
+    for archived, order in ((True, ["PUT", "POST"]), (False, ["POST", "PUT"])):
+        gitlab.clear()
+        assert run("gitlab_projects", projects=[{"path": P, "archived": archived, "description": f"archived {archived}"}])["changed"]
+        assert [write.split()[0] for write in gitlab.writes()] == order
+
+
 def test_what_lies_in_a_deleted_project_is_gone_with_it(site):
     gitlab, run = site
     hook = {"hooks": [{"project": P, "url": "https://h.example.org/"}]}
@@ -70,7 +81,9 @@ def test_hooks(site):
     gitlab, run = site
     hook = {"project": P, "url": "https://h.example.org/", "token": "pass-of-one", "push_events": True, "pipeline_events": True}
     twice(gitlab, run, "gitlab_hooks", hooks=[hook])
-    twice(gitlab, run, "gitlab_hooks", hooks=[hook | {"pipeline_events": False}])
+    gitlab.clear()
+    assert run("gitlab_hooks", hooks=[hook | {"pipeline_events": False}])["changed"]
+    assert json.loads(gitlab.seen[-1].body) == {"url": hook["url"], "pipeline_events": False}, "the documentation wants the address in every update"
     assert gitlab.project(P)["hooks"][0]["token"] == "pass-of-one", "an update keeps the token"
     key = {"update_secret": "when_changed", "fingerprint_key": "pass-of-key"}
     if gitlab.number < (17, 1):
