@@ -288,8 +288,8 @@ def _node_requests(verb, values, body):
     if verb == "create":
         launcher = {"stapler-class": LAUNCHERS[values["launcher"]], "$class": LAUNCHERS[values["launcher"]], "host": values.get("host"),
                     "port": values.get("port"), "credentialsId": values.get("credentials_id"), "webSocket": values.get("websocket")}
-        form = {"name": name, "nodeDescription": "", "numExecutors": str(given.get("executors", 1)), "remoteFS": values["remote_fs"], "labelString": "", "mode": "NORMAL",
-                "type": "hudson.slaves.DumbSlave", "nodeProperties": {"stapler-class-bag": "true"},
+        form = {"name": name, "nodeDescription": "", "numExecutors": str(given["executors"]), "remoteFS": values["remote_fs"], "labelString": "",
+                "mode": "NORMAL", "type": "hudson.slaves.DumbSlave", "nodeProperties": {"stapler-class-bag": "true"},
                 "launcher": {field: value for field, value in launcher.items() if value is not None}}
         root = filled(NODE_FIELDS, parse(SLAVE), given)
         put(root, "name", name)
