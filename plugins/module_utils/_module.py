@@ -75,7 +75,7 @@ def argument_spec(product: Product, resource: Resource) -> dict:
         spec |= {resource.items: {"type": "dict"}}
     else:
         options = {option.name: _entry(option) | ({"required": True} if _is_needed(resource, option) else {}) for option in resource.options}
-        spec |= {resource.items: {"type": "list", "elements": "dict", "options": options, **_one_of(resource)}}
+        spec |= {resource.items: {"type": "list", "elements": "dict", "options": options, "no_log": False, **_one_of(resource)}}
         if not resource.by_name:
             spec |= {"purge": {"type": "bool", "default": False}} | {many: {"type": "list", "elements": "str"} for many in resource.places.values()}
     states = ["present", "gathered"] if resource.single or resource.mapping else ["present", "absent", "gathered"]
@@ -91,7 +91,7 @@ def argument_spec(product: Product, resource: Resource) -> dict:
 
 
 def _one_of(resource: Resource) -> dict:
-    return {"mutually_exclusive": [list(resource.one_of)]} if resource.one_of else {}
+    return {"mutually_exclusive": [list(resource.one_of)]} if len(resource.one_of) > 1 else {}
 
 
 def _is_needed(resource: Resource, option: Option) -> bool:

@@ -226,7 +226,7 @@ package:
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.mlops.onprem.plugins.module_utils import _publish
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
-from ansible_collections.mlops.onprem.plugins.module_utils._module import CONNECTION
+from ansible_collections.mlops.onprem.plugins.module_utils._module import BY_PASSWORD, CONNECTION
 
 SERVER = ("username", "password", "ca_path", "validate_certs", "timeout")
 TEXTS = ("description", "source_url", "documentation_url", "git_commit", "build_url", "framework", "dataset_digest")
@@ -234,7 +234,7 @@ TEXTS = ("description", "source_url", "documentation_url", "git_commit", "build_
 
 def main():
     """Run the module."""
-    spec = {name: {**CONNECTION[name], "fallback": (env_fallback, [f"MLOPS_STORE_{name.upper()}"])} for name in SERVER}
+    spec = {name: {**(CONNECTION | BY_PASSWORD)[name], "fallback": (env_fallback, [f"MLOPS_STORE_{name.upper()}"])} for name in SERVER}
     module = AnsibleModule(supports_check_mode=True, argument_spec={
         **spec,
         "state": {"type": "str", "choices": ["present", "copied", "gathered"], "default": "present"},

@@ -225,6 +225,7 @@ def test_tokens_scopes_and_rights(gitlab, api):
 
 def test_sudo(gitlab, api):
     gitlab.make_token("bob")
+
     def who(of, status, name="bob"):
         return of.ask("GET", "user", status, headers={"Sudo": name}).json()
     assert who(api, 200)["username"] == "bob" and who(api, 404, "nobody")
@@ -630,6 +631,7 @@ def test_access_tokens(gitlab, api):
 
 def test_commits_are_all_or_nothing(gitlab, api):
     path, files = f"{MAIN}/repository/commits", gitlab.project("grp/one")["branches"]
+
     def commit(status, *actions, branch="main", **more):
         return api.post(path, status, branch=branch, commit_message="m", actions=list(actions), **more)
     new = {"action": "create", "file_path": "dir/a", "content": base64.b64encode(b"\0\xff").decode(), "encoding": "base64"}

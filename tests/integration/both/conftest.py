@@ -21,8 +21,9 @@ def gitlab():
 
 def login(server):
     """The connection options of a module for this stand-in."""
-    return {"url": server.url, "token": server.token} if isinstance(server, GitLab) else {"url": server.url, "username": server.username,
-                                                                                         "password": server.token}  # fmt: skip
+    if isinstance(server, GitLab):
+        return {"url": server.url, "token": server.token}
+    return {"url": server.url, "username": server.username, "password": server.token}
 
 
 @pytest.fixture

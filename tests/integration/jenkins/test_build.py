@@ -209,7 +209,7 @@ def test_left_or_failed_on_timeout_the_build_goes_on(jenkins, run):
 def test_a_build_that_stays_in_the_queue(jenkins, run):
     make(jenkins, "stuck", "<project><assignedNode>nolabel</assignedNode></project>")
     answer = run("jenkins_build", job="stuck", poll=0.05, wait_timeout=1, on_timeout="abort")
-    assert answer.get("failed") and "doesn’t have label ‘nolabel’" in answer["msg"] and "was cancelled" in answer["msg"], answer
+    assert answer.get("failed") and "doesn\u2019t have label \u2018nolabel\u2019" in answer["msg"] and "was cancelled" in answer["msg"], answer
     assert jenkins.writes() == ["POST /job/stuck/build", "POST /queue/cancelItem"] and not jenkins.waiting
     again = run("jenkins_build", job="stuck", queue_id=answer["queue_id"], poll=0)
     assert again.get("failed") and "was cancelled before it became a build" in again["msg"], again

@@ -48,6 +48,7 @@ def protect_default(state, project):
 def shown_rule(call, _project, rule, _alone=True):
     """Rows of levels without what only EE knows."""
     ee = call.gitlab.edition == "ee"
+
     def rows(name):
         return [{**row, **({"user_id": row.get("user_id"), "group_id": row.get("group_id")} if ee else {}), "deploy_key_id": row.get("deploy_key_id")}
                 for row in rule[name]]
@@ -177,13 +178,14 @@ KEY, find_link = hang(KEYS, lambda _call, project: project["deploy_keys"], shown
 @route("GET", "/deploy_keys")
 def keys_of_instance(call, _place):
     public = call.option("public", bool)
+
     def show(row):
         used = {True: [], False: []}
         for project in row["projects"].values():
             can_push = next((link["can_push"] for link in project["deploy_keys"] if link["id"] == row["id"]), None)
             if can_push is not None:
-                used[can_push].append({name: project[name] for name in ("id", "description", "name", "name_with_namespace", "path",
-                                                                      "path_with_namespace", "created_at")})
+                names = ("id", "description", "name", "name_with_namespace", "path", "path_with_namespace", "created_at")
+                used[can_push].append({name: project[name] for name in names})
         return shown_key(call, row, projects_with_write_access=used[True], projects_with_readonly_access=used[False])
     return paged(call, [row for row in call.state.deploy_keys.values() if not public or row["public"]], show)
 

@@ -9,7 +9,6 @@ import traceback
 from datetime import date, timedelta
 
 from ..server import Answer, StandIn
-from . import places  # noqa: F401  (it and what it imports register the routes)
 from .calls import Call, Refusal, find_route, now, refusal
 from .description import Description
 from .state import NAMES, State, full_path, matches

@@ -8,6 +8,7 @@ import base64
 import json
 import re
 from datetime import date, datetime, timezone
+from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from ..server import Answer
@@ -146,7 +147,7 @@ class Route:
 
 
 ROUTES = {}
-MAINTAIN = {"project": 40, "group": 50, "instance": 60, "user": 60}
+MAINTAIN = MappingProxyType({"project": 40, "group": 50, "instance": 60, "user": 60})
 
 
 def route(method, *paths, level=MAINTAIN, status=None, scopes=()):
@@ -159,7 +160,7 @@ def route(method, *paths, level=MAINTAIN, status=None, scopes=()):
             node = ROUTES
             for part in parts:
                 node = node.setdefault(":" if part.startswith(":") else part, {})
-            needed = level.get(kind) if isinstance(level, dict) else level
+            needed = level.get(kind) if isinstance(level, (dict, MappingProxyType)) else level
             node.setdefault("verbs", {})[method] = Route(handler, kind, needed, status or {"POST": 201, "DELETE": 204}.get(method, 200), scopes)
         return handler
     return registered
@@ -226,6 +227,7 @@ def page_size(call):
 def by_keyset(call, rows, show, order, descending, cursor="cursor"):
     """One page of the rows after a key. rows: in the order asked; order: the attribute; cursor: the parameter of the next page's address."""
     size, given = page_size(call), call.params.get(cursor)
+
     def key(row):
         return [row[order], row.get("id")]
     if given and cursor in ("cursor", "page_token"):

@@ -166,10 +166,10 @@ class Description:
     def fits(schema, kind, value, what, strict):
         """Whether a plain value is of the type. Answers: the entities call much text that is none, so only numbers and booleans count."""
         if what == "field":
-            return kind not in ("integer", "boolean") or type(value) is TYPES[kind]
+            return kind not in ("integer", "boolean") or value.__class__ is TYPES[kind]
         if "enum" in schema and str(value) not in map(str, schema["enum"]):
             return False
         if strict:
-            return kind is None or type(value) is TYPES[kind]
+            return kind is None or value.__class__ is TYPES[kind]
         text = str(value).lower()
         return (kind != "integer" or text.isdigit()) and (kind != "boolean" or text in ("true", "false", "1", "0"))

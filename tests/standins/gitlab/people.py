@@ -59,6 +59,7 @@ def users_list(call, _place):
     rows = [user for user in rows if all(test(user) for test in asked)
             and (not search or search in f"{user['username']}\n{user['name']}".lower() or (call.admin and search == user["email"].lower()))]
     names = None if call.admin else tables.USER_BASIC
+
     def show(user):
         return shown_user(call, user, names)
     rows, order, descending = ordered(call, rows, "id", "desc")

@@ -115,6 +115,7 @@ def selected(call, rows):
 def list_of_projects(call, rows, access=True):
     rows, order, descending = selected(call, rows)
     simple = call.option("simple", bool, False)
+
     def show(row):
         return shown_project(call, row, simple, access)
     if call.option("pagination") != "keyset":

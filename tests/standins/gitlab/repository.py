@@ -236,11 +236,13 @@ def tree(call, project):
     rows = tree_rows(found[0], folder + "/" if folder else "")[0]
     if not rows and folder:
         raise refusal(404, "404 invalid revision or path Not Found")
+
     def opened(inner):
         for row in inner:
             yield row
             yield from opened(row.get("inner", ()))
     rows = [*opened(rows)] if call.option("recursive", bool) else sorted(rows, key=lambda row: row["type"] != "tree")
+
     def show(row):
         return {name: value for name, value in row.items() if name != "inner"}
     if call.option("pagination") == "keyset":

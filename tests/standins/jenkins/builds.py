@@ -237,7 +237,7 @@ class QueueItem(Bean):
             self.state, self.why = "buildable", "Jenkins is about to shut down"
         elif not any(self.jenkins.is_online(node) for node in nodes):
             self.state, self.stuck = "buildable", True
-            self.why = f"‘{nodes[0]}’ is offline" if nodes else f"‘Jenkins’ doesn’t have label ‘{label}’"
+            self.why = f"\u2018{nodes[0]}\u2019 is offline" if nodes else f"\u2018Jenkins\u2019 doesn\u2019t have label \u2018{label}\u2019"
         elif not self.job.is_pipeline and self.jenkins.busy() >= self.jenkins.executors and "" in nodes:
             self.state, self.why = "buildable", "Waiting for next available executor"
         else:

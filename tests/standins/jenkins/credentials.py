@@ -39,65 +39,55 @@ def display_name(element) -> str:
     return (f"{name} ({text})" if text else name) if name else text or element.findtext("id")
 
 
-class Credentials(Bean):
-    """All stores seen from one place."""
+class Credential(Bean):
+    brief, page_kind = (), f"{ACTION}$CredentialsWrapper"
+    fields = {
+        "description": lambda credential: credential.element.findtext("description"),
+        "displayName": lambda credential: display_name(credential.element),
+        "fingerprint": None,
+        "fullName": lambda credential: f"{credential.domain.store.full_name}/{credential.domain.name}/{url_name(credential.id)}",
+        "id": lambda credential: credential.id,
+        "typeName": lambda credential: TYPES[credential.element.tag],
+    }
 
-    def __init__(self, owner):
-        if not owner.jenkins.allowed("Credentials/View", owner):
-            raise missing()
-        self.store = Store(owner)
-        self.kind = "com.cloudbees.plugins.credentials.ViewCredentialsAction" + ("" if self.store.key else "$RootActionImpl")
-        self.fields = {"stores": {self.store.name: self.store}}
-
-    def child(self, names):
-        if names[0] != "store" or len(names) < 2:
-            return None
-        if names[1] != self.store.name:
-            raise missing()
-        return self.store, 2
-
-
-class Store(Bean):
-    """The store of an owner, the controller or a folder; its key in `jenkins.credentials` is the owner's full name."""
-
-    brief = ()
-    fields = {"domains": lambda store: {name: Domain(store, name) for name in store.domains}}
-
-    def __init__(self, owner):
-        self.jenkins, self.owner, self.key = owner.jenkins, owner, owner.full_name
-        self.name = "folder" if self.key else "system"
-        self.kind = FOLDER_STORE if self.key else SYSTEM_STORE
-        self.path = f"{owner.path}credentials/store/{self.name}/"
-        self.full_name = f"{self.key}/folder" if self.key else "system"
-        self.full_display_name = f"{owner.fields['fullDisplayName'](owner)} » Folder" if self.key else "System"
+    def __init__(self, domain, name):
+        self.domain, self.id, self.jenkins = domain, name, domain.jenkins
+        self.path = f"{domain.path}credential/{url_name(name)}/"
 
     @property
-    def domains(self):
-        return self.jenkins.credentials.get(self.key) or {"_": {}}
+    def element(self):
+        return self.domain.held[self.id]
 
-    def changed(self):
-        if self.key:
-            self.owner.save()
+    def do_config_xml(self, request):
+        if request.method == "GET":
+            element = documents.held(self.element, self.jenkins.plugins)
+            for secret in element.iter():
+                if secret.tag in SECRETS:
+                    secret.text = None
+                    documents.add(secret, "secret-redacted")
+            return Answer(200, documents.written(element).encode("iso-8859-1", "xmlcharrefreplace"), {"Content-Type": "application/xml"})
+        if request.method == "DELETE":
+            return self.remove()
+        if request.method != "POST":
+            raise Refused(400)
+        return self.replace(self.jenkins.credential(documents.decoded(request.body, charset(request))))
 
-    def child(self, names):
-        if names[0] != "domain" or len(names) < 2:
-            return None
-        if names[1] not in self.domains:
-            raise missing()
-        return Domain(self, names[1]), 2
+    def replace(self, element):
+        self.jenkins.need("Credentials/Update", self.domain.store.owner)
+        if element.findtext("id") != self.id:
+            raise broken()
+        self.domain.held[self.id] = element
+        self.domain.store.changed()
+
+    def remove(self):
+        self.jenkins.need("Credentials/Delete", self.domain.store.owner)
+        del self.domain.held[self.id]
+        self.domain.store.changed()
 
     @posts
-    def do_createDomain(self, request):
-        self.jenkins.need("Credentials/ManageDomains", self.owner)
-        element = self.jenkins.root_of(documents.decoded(request.body, charset(request)), (DOMAIN,))
-        name = element.findtext("name")
-        if not name:
-            raise broken()
-        if name in self.domains:
-            return Answer(409)
-        self.jenkins.credentials.setdefault(self.key, {"_": {}})[name] = {}
-        self.jenkins.domains.setdefault(self.key, {})[name] = documents.held(element, self.jenkins.plugins)
-        return self.changed()
+    def do_doDelete(self, request):
+        self.remove()
+        return to(self.domain.path)
 
 
 class Domain(Bean):
@@ -178,55 +168,65 @@ class Domain(Bean):
         return self.store.changed()
 
 
-class Credential(Bean):
-    brief, page_kind = (), f"{ACTION}$CredentialsWrapper"
-    fields = {
-        "description": lambda credential: credential.element.findtext("description"),
-        "displayName": lambda credential: display_name(credential.element),
-        "fingerprint": None,
-        "fullName": lambda credential: f"{credential.domain.store.full_name}/{credential.domain.name}/{url_name(credential.id)}",
-        "id": lambda credential: credential.id,
-        "typeName": lambda credential: TYPES[credential.element.tag],
-    }
+class Credentials(Bean):
+    """All stores seen from one place."""
 
-    def __init__(self, domain, name):
-        self.domain, self.id, self.jenkins = domain, name, domain.jenkins
-        self.path = f"{domain.path}credential/{url_name(name)}/"
+    def __init__(self, owner):
+        if not owner.jenkins.allowed("Credentials/View", owner):
+            raise missing()
+        self.store = Store(owner)
+        self.kind = "com.cloudbees.plugins.credentials.ViewCredentialsAction" + ("" if self.store.key else "$RootActionImpl")
+        self.fields = {"stores": {self.store.name: self.store}}
+
+    def child(self, names):
+        if names[0] != "store" or len(names) < 2:
+            return None
+        if names[1] != self.store.name:
+            raise missing()
+        return self.store, 2
+
+
+class Store(Bean):
+    """The store of an owner, the controller or a folder; its key in `jenkins.credentials` is the owner's full name."""
+
+    brief = ()
+    fields = {"domains": lambda store: {name: Domain(store, name) for name in store.domains}}
+
+    def __init__(self, owner):
+        self.jenkins, self.owner, self.key = owner.jenkins, owner, owner.full_name
+        self.name = "folder" if self.key else "system"
+        self.kind = FOLDER_STORE if self.key else SYSTEM_STORE
+        self.path = f"{owner.path}credentials/store/{self.name}/"
+        self.full_name = f"{self.key}/folder" if self.key else "system"
+        self.full_display_name = f"{owner.fields['fullDisplayName'](owner)} » Folder" if self.key else "System"
 
     @property
-    def element(self):
-        return self.domain.held[self.id]
+    def domains(self):
+        return self.jenkins.credentials.get(self.key) or {"_": {}}
 
-    def do_config_xml(self, request):
-        if request.method == "GET":
-            element = documents.held(self.element, self.jenkins.plugins)
-            for secret in element.iter():
-                if secret.tag in SECRETS:
-                    secret.text = None
-                    documents.add(secret, "secret-redacted")
-            return Answer(200, documents.written(element).encode("iso-8859-1", "xmlcharrefreplace"), {"Content-Type": "application/xml"})
-        if request.method == "DELETE":
-            return self.remove()
-        if request.method != "POST":
-            raise Refused(400)
-        return self.replace(self.jenkins.credential(documents.decoded(request.body, charset(request))))
+    def changed(self):
+        if self.key:
+            self.owner.save()
 
-    def replace(self, element):
-        self.jenkins.need("Credentials/Update", self.domain.store.owner)
-        if element.findtext("id") != self.id:
-            raise broken()
-        self.domain.held[self.id] = element
-        self.domain.store.changed()
-
-    def remove(self):
-        self.jenkins.need("Credentials/Delete", self.domain.store.owner)
-        del self.domain.held[self.id]
-        self.domain.store.changed()
+    def child(self, names):
+        if names[0] != "domain" or len(names) < 2:
+            return None
+        if names[1] not in self.domains:
+            raise missing()
+        return Domain(self, names[1]), 2
 
     @posts
-    def do_doDelete(self, request):
-        self.remove()
-        return to(self.domain.path)
+    def do_createDomain(self, request):
+        self.jenkins.need("Credentials/ManageDomains", self.owner)
+        element = self.jenkins.root_of(documents.decoded(request.body, charset(request)), (DOMAIN,))
+        name = element.findtext("name")
+        if not name:
+            raise broken()
+        if name in self.domains:
+            return Answer(409)
+        self.jenkins.credentials.setdefault(self.key, {"_": {}})[name] = {}
+        self.jenkins.domains.setdefault(self.key, {})[name] = documents.held(element, self.jenkins.plugins)
+        return self.changed()
 
 
 class Vault:

@@ -169,8 +169,11 @@ def test_a_deletion_tells_what_was_there():
         ({"kind": "d"}, None, "door 'n' is not there yet and cannot be made without wood, glass"),
         ({"kind": "d", "open": True}, {"kind": "c"}, "door 'n': kind, open cannot be changed without giving wood, glass, which the server does not have or "
                                                      "does not keep over an update"),
-        ({"open": True}, {"kind": "c", "c": {"lock": "key", "codes": 1}}, "door 'n': open cannot be changed without giving code, which the server does not "
-                                                                         "have or does not keep over an update"),
+        (
+            {"open": True},
+            {"kind": "c", "c": {"lock": "key", "codes": 1}},
+            "door 'n': open cannot be changed without giving code, which the server does not have or does not keep over an update",
+        ),
         ({"code": "1"}, {"kind": "d"}, "door 'n': code is for lock bolt or key and kind a/b or c; this one has lock None, kind d"),
     ],
 )
