@@ -18,8 +18,9 @@ options:
     description: User to connect as.
     type: str
   password:
-    description: API token of O(username), or the password. A token saves a request for a crumb in runs that write.
+    description: API token of O(username), or the password.
     type: str
+    aliases: [token]
 requirements:
   - requests (Python package, where the module runs)
   - python-jenkins (Python package, where the module runs)
@@ -30,7 +31,8 @@ attributes:
     membership: [mlops.onprem.jenkins]
 notes:
   - Runs on the controller. Use C(delegate_to=localhost), C(run_once=true).
-  - Every connection option can be given by an environment variable, E(JENKINS_URL), E(JENKINS_USERNAME), E(JENKINS_PASSWORD), E(JENKINS_CA_PATH) and so on.
+  - Every connection option can be given by an environment variable, E(JENKINS_URL), E(JENKINS_USERNAME), E(JENKINS_TOKEN) or E(JENKINS_PASSWORD),
+    E(JENKINS_CA_PATH) and so on.
   - An option that is left out is left alone on an object that is there.
   - Run against a stand-in that was checked against recordings of a Jenkins controller 2.541.3, not against a controller itself.
 """

@@ -658,7 +658,7 @@ def _token_fault(want: Mapping, values: Mapping):
 
 ACCESS_TOKENS = Resource(
     kind="access token", items="access_tokens", key=("project", "group", "name"), one_of=("project", "group"), read=_read_tokens, requests=_token_requests,
-    partial=True, handle="handle", unfinished="due", within=within, places=PLACES, missing=missing_places, told=True, check=_token_fault,
+    partial=True, handle="handle", unfinished="due", within=within, places=PLACES, missing=missing_places, reveals=True, check=_token_fault,
     options=(
         PROJECT,
         GROUP,

@@ -117,4 +117,5 @@ def _send(client, request: Request):
     return client.send(request.method, request.path, body)
 
 
-JENKINS = Product(env="JENKINS", connect=Client, send=_send)
+LOGIN = {"username": {"type": "str"}, "password": {"type": "str", "no_log": True, "aliases": ["token"]}}
+JENKINS = Product(env="JENKINS", login=LOGIN, connect=Client, send=_send)

@@ -31,6 +31,7 @@ from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_xml import (
     seen,
     text,
     text_of,
+    veiled,
     without_plugins,
     write,
 )
@@ -452,6 +453,11 @@ def _same_text(have, want) -> bool:
     return have == want
 
 
+def _documents(have, want) -> tuple:
+    """What a diff shows of two documents."""
+    return veiled(str(have)), veiled(getattr(have, "wanted", want))
+
+
 BUILT = {"type": ("pipeline", "freestyle")}
 FROM_GIT = {"type": ("pipeline", "multibranch", "freestyle")}
 ONLY = {kind: {"type": (kind,)} for kind in FIELDS}
@@ -461,8 +467,8 @@ JOBS = Resource(
     options=(
         Option("name", fold=str.casefold, same=same_name),
         Option("type", choices=tuple(FIELDS), immutable=True),
-        Option("jjb", told=lambda have, want: (str(have), getattr(have, "wanted", want))),
-        Option("xml", told=lambda have, want: (str(have), getattr(have, "wanted", want))),
+        Option("jjb", told=_documents),
+        Option("xml", told=_documents),
         Option("description"),
         Option("display_name"),
         Option("disabled", type="bool"),

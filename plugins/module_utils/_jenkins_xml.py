@@ -23,6 +23,12 @@ ENCRYPTED = re.compile(r"\{AQAA[\w+/=]+\}")
 # Never compared and never taken away: what Jenkins and pipelines keep of their own, and the credentials of a folder
 KEPT = frozenset({"actions", "com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider_-FolderCredentialsProperty"})
 MASK = "******"
+SECRET_NAME = r"[\w.-]*(?:password|passphrase|secret|token|privatekey)[\w.-]*"
+VEILED = (
+    re.compile(rf"(<({SECRET_NAME})>)[^<]+(?=</\2>)", re.I),
+    re.compile(r"(<hudson\.model\.PasswordParameterDefinition>(?:(?!</hudson).)*?<defaultValue>)[^<]+(?=</)", re.S),
+    re.compile(rf"(^[ \t-]*['\"]?{SECRET_NAME}['\"]?:[ \t]+)\S.*$", re.I | re.M),
+)
 
 
 def parse(text: str) -> ET.Element:
@@ -31,6 +37,13 @@ def parse(text: str) -> ET.Element:
         return ET.fromstring(REFERENCE.sub(_hidden, DECLARATION.sub("", text, count=1)))
     except (ET.ParseError, ValueError) as error:
         raise MlopsError(f"is no XML: {error}") from None
+
+
+def veiled(text: str) -> str:
+    """A document, XML or Job Builder's YAML, as a diff may show it: without the values under names that are those of secrets."""
+    for pattern in VEILED:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text
 
 
 def _hidden(reference):

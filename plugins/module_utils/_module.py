@@ -57,7 +57,8 @@ class Product:
 
     def spec(self) -> dict:
         """The connection's options, each with its environment variable."""
-        return {name: {**entry, "fallback": (env_fallback, [f"{self.env}_{name.upper()}"])} for name, entry in (CONNECTION | self.login).items()}
+        return {name: {**entry, "fallback": (env_fallback, [f"{self.env}_{word.upper()}" for word in (name, *entry.get("aliases", ()))])}
+                for name, entry in (CONNECTION | self.login).items()}
 
     def transport(self, params: Mapping, read_only: bool) -> Transport:
         """The connection that these module options describe."""
@@ -165,7 +166,7 @@ def _run(module, product, resource) -> dict:
     actions = plan(resource, wanted, current, state=params["state"], purge=params.get("purge", False), send_secrets=stale, places=places,
                    user=product.user(client, params) if resource.own_user and there else None, on_error=params["on_error"])
     actions = refuse(actions, lacking)
-    if resource.told and not module.no_log and any(request.keep for action in actions for request in action.requests):
+    if resource.reveals and not module.no_log and any(request.keep for action in actions for request in action.requests):
         raise MlopsError(f"no_log: the results of this task hold new secrets of {resource.items}; say `no_log: true` on the task")
     missing = missing_references(client, resource, actions, current) if there else {}
     if module.check_mode:

@@ -114,7 +114,8 @@ def _create(resource, want) -> Action:
     if missing:
         raise MlopsError(f"{resource.name(key)} is not there yet and cannot be made without {', '.join(missing)}")
     _refuse_unfit(resource, key, want, values)
-    return Action("create", key, {}, resource.shown(key, values), resource.to_send("create", values, resource.new_body(values)),
+    told = {option.name: option.told(None, values[option.name])[1] for option in resource.options if option.told and option.name in values}
+    return Action("create", key, {}, resource.shown(key, values | told), resource.to_send("create", values, resource.new_body(values)),
                   _refers(resource, values), values=values)
 
 

@@ -136,7 +136,7 @@ class Resource:
     unfinished: str = ""  # path that is true on what a killed run left half done: an update is due though no option differs
     by_name: bool = False  # the objects can only be asked for by name: no places to name, nothing to purge
     mapping: bool = False  # the module takes the objects as one mapping of key to `value` instead of a list
-    told: bool = False  # results of this kind hold secrets: the task must say no_log
+    reveals: bool = False  # results of this kind hold secrets: the task must say no_log
     unreadable: Callable = staticmethod(lambda item: True)  # unreadable(item) tells whether its secrets need a fingerprint
     batch: Callable | None = None  # batch(actions) is [(those done together, their requests)], where one request does many items
     check: Callable | None = None  # check(want, values) names what is wrong with an item; values is what the object would become

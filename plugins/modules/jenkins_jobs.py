@@ -22,6 +22,8 @@ description:
     With options that holds for the lists that are given (O(jobs[].shell), O(jobs[].parameters)), and other lists are left alone.
   - A secret in a job, such as the default of a password parameter, can be compared only until Jenkins has encrypted it, which it does when it next saves the
     job itself. A new one is then sent with the next other change.
+  - A diff of O(jobs[].jjb) and O(jobs[].xml) shows the text without the values under names such as C(password), C(secret) and C(token). Better keep
+    secrets out of jobs, as credentials.
   - A job cannot become one of another kind; that is refused before anything is written.
   - The jobs that Jenkins makes inside a multibranch job are not touched.
   - The options for multibranch jobs and for git were not checked against a controller, whose recordings had neither plugin.

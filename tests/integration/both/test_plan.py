@@ -42,7 +42,7 @@ def play(tmp_path):
     book.write_text(json.dumps(playbook()))
     with gitlab() as git, Jenkins() as jenkins:
         connection = {"GITLAB_URL": git.url, "GITLAB_TOKEN": git.token, "JENKINS_URL": jenkins.url, "JENKINS_USERNAME": jenkins.username,
-                      "JENKINS_PASSWORD": jenkins.token}  # fmt: skip
+                      "JENKINS_TOKEN": jenkins.token}  # fmt: skip
 
         def run(*options):
             git.clear()

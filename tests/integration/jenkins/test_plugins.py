@@ -290,7 +290,7 @@ def test_a_mirror_may_be_a_server(jenkins, run, mirror):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("high", "low"),
     [
         ("1.10", "1.9"),
         ("1.0", "1.0-beta-1"),

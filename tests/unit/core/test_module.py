@@ -230,7 +230,7 @@ def test_no_secret_is_told_by_a_refusal(server, module):
     assert result["msg"].endswith("400 Bad Request: no ****** here") and "k3y" not in json.dumps(result)
 
 
-TELLING = replace(BOX, told=True, requests=lambda verb, values, body: [
+TELLING = replace(BOX, reveals=True, requests=lambda verb, values, body: [
     Request("POST", "/tokens", body, keep=(lambda answer: {"token": answer.json()["token"]}) if verb == "create" else None)])
 
 
@@ -252,7 +252,7 @@ def test_results_without_new_secrets_need_no_no_log(server, module):
     server.answers = [rows({"name": "a", "size": 1}), (200, {}, b"{}")]
     assert module(PRODUCT, TELLING, boxes=[{"name": "a", "size": 2}])["changed"]
     server.answers = [rows(), (201, {}, b'{"token": "T"}')]
-    assert module(PRODUCT, replace(TELLING, told=False), boxes=[{"name": "a"}])["results"][0]["token"] == "T"
+    assert module(PRODUCT, replace(TELLING, reveals=False), boxes=[{"name": "a"}])["results"][0]["token"] == "T"
 
 
 # What the server does not have

@@ -156,3 +156,22 @@ def test_what_a_controller_adds_is_no_difference():
             continue
         found = [place for place, have, _want in documents.differences(documents.parse(kept), documents.parse(sent)) if have is not None]
         assert found == (["scm"] if name == "pluginattr" else []), name  # its scm is of a plugin that is not there
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<a><password>pass-x</password><b>1</b></a>", "<a><password>******</password><b>1</b></a>"),
+        ("<a><authToken>pass-x</authToken></a>", "<a><authToken>******</authToken></a>"),
+        (
+            "<l><hudson.model.PasswordParameterDefinition><name>P</name><defaultValue>pass-x</defaultValue></hudson.model.PasswordParameterDefinition>"
+            "<hudson.model.StringParameterDefinition><name>S</name><defaultValue>y</defaultValue></hudson.model.StringParameterDefinition></l>",
+            "<l><hudson.model.PasswordParameterDefinition><name>P</name><defaultValue>******</defaultValue></hudson.model.PasswordParameterDefinition>"
+            "<hudson.model.StringParameterDefinition><name>S</name><defaultValue>y</defaultValue></hudson.model.StringParameterDefinition></l>",
+        ),
+        ("- job:\n    name: a\n    auth-token: pass-x y\n    node: gpu\n", "- job:\n    name: a\n    auth-token: ******\n    node: gpu\n"),
+        ("parameters:\n  - password:\n      name: P\n", "parameters:\n  - password:\n      name: P\n"),
+    ],
+)
+def test_a_diff_shows_no_value_under_the_name_of_a_secret(text, shown):
+    assert documents.veiled(text) == shown
