@@ -243,7 +243,7 @@ def action_groups(tree):
 
 
 def integration_tests(tree):
-    """Every module is run against the real thing by a test."""
+    """Every module is run against a server by a test: the real one, or a stand-in where that cannot be had."""
     for path, stem, _node in python(tree, MODULES):
         if not any(other.startswith("tests/integration/") and re.search(rf"\b{stem}\b", text) for other, text in tree.items()):
             yield f"{path}: no file below tests/integration names {stem}"
