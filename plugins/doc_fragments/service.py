@@ -6,34 +6,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Connection and list options."""
+    """What to do about errors, and in sections of their own the connection and the state of a list."""
 
     DOCUMENTATION = r"""
 options:
-  ca_path:
-    description: File or folder of PEM certificates to trust instead of the system's.
-    type: path
-  validate_certs:
-    description: Whether to check the server's certificate.
-    type: bool
-    default: true
-  client_cert:
-    description: PEM file with the client's certificate.
-    type: path
-  client_key:
-    description: PEM file with the key of O(client_cert), if it is not in that file.
-    type: path
-  timeout:
-    description: Seconds to wait for a connection and for the next bytes of an answer.
-    type: int
-    default: 60
-  retries:
-    description: Further tries of a read after status 429, 502, 503, 504 or a lost connection. Writes are never repeated.
-    type: int
-    default: 4
-  proxy:
-    description: URL of an HTTP proxy. Without it the usual environment variables count.
-    type: str
   on_error:
     description:
       - What to do after the server refused one item. V(stop) skips the rest, V(continue) goes on. The task fails either way.
@@ -58,6 +34,18 @@ attributes:
 """
 
     # of modules that talk to a service and manage no list
+
+    LIST = r"""
+options:
+  state:
+    description:
+      - V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them; without a list, what is in the places that are named,
+        or all that can be seen.
+    type: str
+    choices: [present, absent, gathered]
+    default: present
+"""
+
     CONNECTION = r"""
 options:
   ca_path:

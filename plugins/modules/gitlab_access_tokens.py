@@ -23,6 +23,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.gitlab
 options:
   access_tokens:
@@ -69,13 +71,6 @@ options:
     description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
     type: list
     elements: str
-  state:
-    description:
-      - V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, those that O(projects) and O(groups) cover, or all
-        that the token sees.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also revoke every active token that is not listed, of the projects and groups that are listed or named by O(projects) and O(groups).

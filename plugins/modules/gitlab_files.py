@@ -19,6 +19,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.gitlab
 options:
   files:
@@ -60,11 +62,6 @@ options:
         description:
           - Message of the commit. The first of a branch counts; without one the commit tells what it does.
         type: str
-  state:
-    description: V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads the listed items with their contents.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
 """
 
 EXAMPLES = r"""
@@ -97,7 +94,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
@@ -106,27 +105,6 @@ results:
       branch: main
       path: ".gitlab-ci.yml"
       result: created
-  contains:
-    project:
-      description: The item's C(project).
-      type: str
-      returned: always
-    branch:
-      description: The item's C(branch).
-      type: str
-      returned: always
-    path:
-      description: The item's C(path).
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes.
   returned: when O(state=gathered)

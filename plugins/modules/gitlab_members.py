@@ -17,6 +17,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.gitlab
 options:
   members:
@@ -55,13 +57,6 @@ options:
     description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
     type: list
     elements: str
-  state:
-    description:
-      - V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, those that O(projects) and O(groups) cover, or all
-        that the token sees.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also remove every direct member who is not listed, of the projects and groups that are listed or named by O(projects) and O(groups).
@@ -94,7 +89,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
@@ -102,27 +99,6 @@ results:
     - project: models/churn
       user: ann
       result: created
-  contains:
-    project:
-      description: The item's C(project).
-      type: str
-      returned: when the item has it
-    group:
-      description: The item's C(group).
-      type: str
-      returned: when the item has it
-    user:
-      description: The item's C(user).
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes.
   returned: when O(state=gathered)

@@ -19,6 +19,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.gitlab
 options:
   projects:
@@ -261,13 +263,6 @@ options:
     description: Full paths of groups whose direct projects O(state=gathered) reads and O(purge) covers, even without items there.
     type: list
     elements: str
-  state:
-    description:
-      - V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, those that O(groups) covers, or all that the token
-        sees.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also delete every project that is not listed and lies directly in a group of O(groups) or in the group of a listed one.
@@ -303,26 +298,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
   sample:
     - path: models/churn
       result: created
-  contains:
-    path:
-      description: The item.
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes.
   returned: when O(state=gathered)

@@ -21,6 +21,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.gitlab
 options:
   protected_branches:
@@ -60,13 +62,6 @@ options:
     description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
     type: list
     elements: str
-  state:
-    description:
-      - V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, those that O(projects) covers, or all that the token
-        sees.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also take away every rule that is not listed, of the projects that are listed or named by O(projects). Rules that a group gives stay.
@@ -96,7 +91,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
@@ -104,23 +101,6 @@ results:
     - project: models/churn
       name: main
       result: created
-  contains:
-    project:
-      description: The item's C(project).
-      type: str
-      returned: always
-    name:
-      description: The item's C(name).
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes.
   returned: when O(state=gathered)

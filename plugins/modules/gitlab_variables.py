@@ -19,6 +19,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.gitlab
   - mlops.onprem.fingerprint
 options:
@@ -81,13 +83,6 @@ options:
     description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
     type: list
     elements: str
-  state:
-    description:
-      - V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, those that O(projects) and O(groups) cover, or all
-        that the token sees.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also delete every variable that is not listed, of the projects and groups that are listed or named by O(projects) and O(groups), and of the
@@ -124,7 +119,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
@@ -133,31 +130,6 @@ results:
       key: STORE
       environment_scope: "*"
       result: created
-  contains:
-    project:
-      description: The item's C(project).
-      type: str
-      returned: when the item has it
-    group:
-      description: The item's C(group).
-      type: str
-      returned: when the item has it
-    key:
-      description: The item's C(key).
-      type: str
-      returned: always
-    environment_scope:
-      description: The item's C(environment_scope).
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes. Values are left out.
   returned: when O(state=gathered)

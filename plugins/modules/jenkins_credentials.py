@@ -20,6 +20,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.jenkins
   - mlops.onprem.fingerprint
 options:
@@ -96,11 +98,6 @@ options:
       - Folders whose credentials are gathered or purged too, beside those that the items lie in. Empty text is the system's store.
     type: list
     elements: str
-  state:
-    description: V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, or all without a list.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also delete every credential that is not listed and is in a store that an item is in or O(folders) names, whatever its domain.

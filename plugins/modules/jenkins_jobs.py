@@ -30,6 +30,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.jenkins
 options:
   jobs:
@@ -192,11 +194,6 @@ options:
       - Folders whose jobs are gathered or purged too, beside those that the items lie in. Empty text is the top.
     type: list
     elements: str
-  state:
-    description: V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, or all without a list.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also delete every job that is not listed and lies directly in a folder that an item lies in or O(folders) names.
@@ -250,26 +247,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
   sample:
     - name: vision/train
       result: created
-  contains:
-    name:
-      description: The item.
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes. By options where they say all that a job holds, else as XML.
   returned: when O(state=gathered)

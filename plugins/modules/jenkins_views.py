@@ -18,6 +18,8 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
+  - mlops.onprem.service.list
   - mlops.onprem.jenkins
 options:
   views:
@@ -70,11 +72,6 @@ options:
       - Folders whose views are gathered or purged too, beside those that the items are in. Empty text is the top.
     type: list
     elements: str
-  state:
-    description: V(present) makes and changes, V(absent) deletes the listed items, V(gathered) reads them, or all without a list.
-    type: str
-    choices: [present, absent, gathered]
-    default: present
   purge:
     description:
       - Also delete every list view that is not listed and is in a folder that an item is in or O(folders) names.

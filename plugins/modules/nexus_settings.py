@@ -18,6 +18,7 @@ description:
 
 extends_documentation_fragment:
   - mlops.onprem.service
+  - mlops.onprem.service.connection
   - mlops.onprem.nexus
 options:
   anonymous:
@@ -146,26 +147,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry per item, in the order in which they were handled.
+  description:
+    - One entry per item, in the order in which they were handled, with what names the item.
+    - C(result) is V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure; C(why) is there when it failed or was skipped.
   returned: unless O(state=gathered)
   type: list
   elements: dict
   sample:
     - name: anonymous
       result: created
-  contains:
-    name:
-      description: The item.
-      type: str
-      returned: always
-    result:
-      description: V(created), V(updated), V(deleted), V(unchanged), V(failed), or V(skipped) after a failure.
-      type: str
-      returned: always
-    why:
-      description: Why it failed or was skipped, in the server's own words.
-      type: str
-      returned: when it failed or was skipped
 gathered:
   description: What is on the server, in the form this module takes. Secrets are left out.
   returned: when O(state=gathered)
