@@ -7,13 +7,14 @@ How GitLab answers is from its documentation and source for 16 to 19; it was run
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError, without_credentials
 from ansible_collections.mlops.onprem.plugins.module_utils._module import BY_TOKEN, Product
 from ansible_collections.mlops.onprem.plugins.module_utils._resource import Request
 
@@ -24,11 +25,20 @@ except ImportError:  # told to the user when a client is made
 
 PAGE = 100
 DELETION_LIMIT = 120  # seconds for GitLab's own background deletion
+MOVED = re.compile(r"/api/v4/projects/\d+([/?]|$)")  # where the old address of a project leads
+NO_SUCH_ROUTE = {"error": "404 Not Found"}
+HAS_ROUTE = re.compile(r"/(projects/[^/?]+%2F|groups/[^/?]+%2F[^/?]+$)", re.I)  # a path that every GitLab knows, with a slash in a name
+LICENSED = ("membership_lock", "code_owner_approval_required", "environment_scope")
 
 
 @dataclass(frozen=True)
 class Settled(Request):
     """A request that is as good as done when GitLab refuses it because what is to be made is already there."""
+
+
+@dataclass(frozen=True)
+class Adopt(Request):
+    """Makes an object that GitLab may have already, for others: what it then keeps as it was is changed, at `path`/id, to what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,49 +67,58 @@ class Client:
         self._server: dict = {}
 
     def request(self, method: str, path: str, query: Mapping | None = None, body=None):
-        """The answer to one request below /api/v4; a 404 gives None, any other refusal a ServiceError."""
+        """The answer to one request below /api/v4; a 404 gives None, any other refusal a ServiceError.
+
+        What has moved away from an old address is not there either. What is no word of GitLab's is no proof that something is not there.
+        """
         try:
-            return self.api.http_request(method, path, query_data=query or {}, post_data=body)
+            answer = self.api.http_request(method, path, query_data=query or {}, post_data=body)
         except gitlab.exceptions.GitlabHttpError as error:
             if error.response_code == 404:
+                _refuse_foreign(method, self.api.api_url + path, error.response_body)
                 return None
             raise ServiceError(method, self.api.api_url + path, error.response_code, str(error.error_message), secrets=tuple(self.transport.secrets)) from error
         except gitlab.exceptions.RedirectError as error:
             raise MlopsError(f"{method} {path}: {error}") from error
         except self.transport.Trouble as error:
             raise self.transport.no_answer(method, self.api.api_url + path, error) from error
+        if not answer.history:
+            return answer
+        if MOVED.search(answer.url) and path.startswith("/projects/"):
+            return None
+        raise MlopsError(f"{method} {self.api.api_url}{path} is redirected to {without_credentials(answer.url)}: give that address as url")
 
     def get(self, path: str, /, **query):
-        """The JSON of one object; None where it is not there. An old address leads to what has moved away from it: that is not there either."""
+        """The JSON of one object; None where it is not there."""
         answer = self.request("GET", path, query)
-        return None if answer is None or answer.history else answer.json()
+        return None if answer is None else _json(answer)
 
     def page(self, path: str, /, **query):
         """(rows, number of pages or None where GitLab does not say) of a list's first page; (None, 0) where it is not there."""
         answer = self.request("GET", path, {"per_page": PAGE, **query})
-        if answer is None or answer.history:
+        if answer is None:
             return None, 0
-        return answer.json(), int(answer.headers.get("x-total-pages") or 0) or None
+        return _json(answer), int(answer.headers.get("x-total-pages") or 0) or None
 
     def list(self, path: str, /, **query):
         """All rows of a list, None where it is not there."""
         rows, answer = [], self.request("GET", path, {"per_page": PAGE, **query})
-        if answer is None or answer.history:
+        if answer is None:
             return None
-        rows += answer.json()
+        rows += _json(answer)
         while "next" in answer.links:
             # by path and query: the address that GitLab believes it has may not be the one it is reached by
             address = answer.links["next"]["url"]
             answer = self.request("GET", self.api.api_url + path + "?" + address.partition("?")[2])
             if answer is None:
                 return None
-            rows += answer.json()
+            rows += _json(answer)
         return rows
 
     def rest(self, path: str, pages: int, /, **query) -> list:
         """The rows of the pages after the first."""
         found = self.transport.each(lambda page: self.request("GET", path, {"per_page": PAGE, "page": page, **query}), range(2, pages + 1))
-        return [row for answer in found if answer is not None for row in answer.json()]
+        return [row for answer in found if answer is not None for row in _json(answer)]
 
     def learn(self, what: str, rows: Iterable, name: str) -> None:
         """Remember the ids of objects that were read."""
@@ -123,6 +142,25 @@ class Client:
             numbers = tuple(int(number) for number in re.findall(r"\d+", text)[:2])
             self._server = {"version": numbers, "text": text, "ee": bool(found.get("enterprise", text.endswith("-ee")))}
         return self._server
+
+
+def _json(answer):
+    """What a read answered; a page for people comes from a wrong address or from a login before GitLab."""
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise MlopsError(f"GET {without_credentials(answer.url)} answered with something else than JSON: is url the address of GitLab?") from error
+
+
+def _refuse_foreign(method: str, url: str, body: bytes) -> None:
+    """A 404 that does not say that an object is missing: of another server, or of GitLab for a path that something on the way has changed."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        raise ServiceError(method, url, 404, "not in GitLab's words: is url its address?") from None
+    if said == NO_SUCH_ROUTE and HAS_ROUTE.search(url):
+        raise ServiceError(method, url, 404, "as for an address that GitLab does not know: a proxy before it turns %2F into / (Apache: "
+                                             "AllowEncodedSlashes NoDecode; nginx: proxy_pass without a path)")
 
 
 def quoted(name: str) -> str:
@@ -160,6 +198,12 @@ def _send(client, request: Request):
         raise
     if answer is None and request.method != "DELETE":  # what was read and is gone by now needs no deletion
         raise ServiceError(request.method, client.api.api_url + request.path, 404, "Not Found")
+    if request.method != "DELETE" and isinstance(request.body, dict):
+        _refuse_dropped(client, request, answer)
+    if isinstance(request, Adopt):
+        made = answer.json()
+        kept = {name: value for name, value in request.body.items() if name in made and name != "key" and made[name] != value}
+        return client.request("PUT", f"{request.path}/{made['id']}", body=kept) if kept else answer
     if request.method == "DELETE" and re.fullmatch(r"/(projects|groups|users)/[^/]+", request.path):
         deadline, pause = time.monotonic() + DELETION_LIMIT, 0.1
         while (left := client.get(request.path)) and not is_marked(left):
@@ -168,6 +212,19 @@ def _send(client, request: Request):
             time.sleep(pause)
             pause = min(2 * pause, 2)
     return answer
+
+
+def _refuse_dropped(client, request, answer) -> None:
+    """The enterprise edition without a licence drops what needs one. A variable that then counts in every environment is taken away again."""
+    asked = [name for name in LICENSED if name in request.body]
+    shown = answer.json() if asked else {}
+    if "membership_lock" in asked and "membership_lock" not in shown:  # only the single read has it
+        shown = client.get(f"/groups/{shown['id']}", with_projects=False) or {}
+    lost = [name for name in asked if (shown.get(name) or None) != (request.body[name] or None)]
+    if lost and request.method == "POST" and "environment_scope" in lost:
+        client.request("DELETE", f"{request.path}/{quoted(request.body['key'])}")
+    if lost:
+        raise MlopsError(f"{', '.join(lost)}: GitLab {client.server()['text']} has dropped it: it needs a licence for Premium or Ultimate")
 
 
 def is_marked(row: Mapping) -> bool:
@@ -184,7 +241,10 @@ def _lacks(client, needs: str):
 
 
 def _user(client, _params) -> str:
-    return client.get("/user")["username"]
+    found = client.get("/user")
+    if found is None:
+        raise MlopsError(f"{client.api.api_url} does not know who asks: is url the address of GitLab?")
+    return found["username"]
 
 
 GITLAB = Product(env="GITLAB", login=BY_TOKEN, connect=Client, send=_send, lacks=_lacks, user=_user)

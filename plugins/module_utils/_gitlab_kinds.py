@@ -14,6 +14,7 @@ from datetime import date, timedelta
 
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._gitlab import (
+    Adopt,
     Ref,
     Revoke,
     Settled,
@@ -291,9 +292,9 @@ USERS = Resource(
     options=(
         Option("username", fold=str.casefold),
         Option("name", required=True),
-        Option("email", required=True),
+        Option("email", required=True, same=lambda have, want: (have or "").casefold() == want.strip().casefold()),  # GitLab keeps it in lower case
         Option("password", secret=True),
-        Option("state", choices=("active", "blocked", "deactivated", "banned")),
+        Option("state", choices=("active", "blocked", "deactivated", "banned", "blocked_pending_approval", "ldap_blocked")),  # the last two are read only
         Option("admin", type="bool"),
         Option("external", type="bool"),
         Option("can_create_group", type="bool"),
@@ -321,7 +322,7 @@ def _member_requests(verb, values, body):
         return [Request("POST", address, {"user_id": Ref("user", values["user"]), **body})]
     if verb == "delete":
         return [Request("DELETE", f"{address}/{values['handle']}")]
-    return [Request("PUT", f"{address}/{values['handle']}", {"access_level": LEVELS[values["access_level"]], **body})]
+    return [Request("PUT", f"{address}/{values['handle']}", {"access_level": LEVELS.get(values["access_level"], values["access_level"]), **body})]
 
 
 def _missing_members(client, actions):
@@ -418,8 +419,12 @@ def _covered(rows, key="name"):
 
 
 def _level(rows):
-    """The level of a rule that names roles only."""
-    return rows[0].get("access_level") if rows else None
+    """The level of a rule's role; rows of single users, groups and keys hold a level too, which says nothing."""
+    return next((row.get("access_level") for row in rows if not _is_single(row)), None)
+
+
+def _is_single(row) -> bool:
+    return any(row.get(f"{who}_id") for who in ("user", "group", "deploy_key"))
 
 
 def _read_branches(client, wanted, places):
@@ -444,7 +449,7 @@ def _rule_body(values, levels) -> dict:
 def _same_rule(row) -> dict:
     """The request's body that makes a rule as it is. What it cannot say is refused."""
     rows_of = {name[:-1]: rows for name, rows in row.items() if name.endswith("_access_levels") and rows}
-    if any(len(rows) > 1 or any(rows[0].get(f"{who}_id") for who in ("user", "group", "deploy_key")) for rows in rows_of.values()):
+    if any(len(rows) > 1 or _is_single(rows[0]) for rows in rows_of.values()):
         raise MlopsError(f"{row['name']!r} of project {row['project']!r} has levels for single users, groups or keys, which would be lost; "
                          "change this rule in GitLab")
     return {"name": row["name"], **{level: rows[0]["access_level"] for level, rows in rows_of.items()}, **{name: row[name] for name in FLAGS if name in row}}
@@ -582,7 +587,7 @@ def key_blob(text: str) -> str:
 def _deploy_key_requests(verb, values, body):
     address = f"/projects/{quoted(values['project'])}/deploy_keys"
     if verb == "create":
-        return [Request("POST", address, body)]
+        return [Adopt("POST", address, body)]  # of a key that another project has, GitLab keeps the title
     return [Request("PUT" if verb == "update" else "DELETE", f"{address}/{values['handle']}", body)]
 
 
@@ -642,7 +647,7 @@ def _token_requests(verb, values, body):
     if verb == "delete":
         return [Request("DELETE", f"{address}/{number}") for number in old]
     lost = (Revoke("DELETE", address, {"name": name, "keep": tuple(old)}),)
-    ends = str(date.today() + timedelta(days=values.get("lifetime_days") or LIFETIME))
+    ends = str(date.today() + timedelta(days=values.get("lifetime_days", LIFETIME)))
     if verb == "update" and len(old) == 1 and not body:
         return [Request("POST", f"{address}/{old[0]}/rotate", {"expires_at": ends}, keep=_token_of, undo=lost)]
     made = {"name": name, "scopes": values["scopes"], "access_level": LEVELS[values["access_level"]], "expires_at": ends}
@@ -651,7 +656,7 @@ def _token_requests(verb, values, body):
 
 def _token_fault(want: Mapping, values: Mapping):
     before = ROTATE_BEFORE if want.get("rotate_before_days") is None else want["rotate_before_days"]
-    if (want.get("lifetime_days") or LIFETIME) <= before:
+    if want.get("lifetime_days", LIFETIME) <= before:
         return f"rotate_before_days: {before} is not less than lifetime_days; the token would be rotated in every run"
     return _needs_place(want, values)
 
@@ -775,7 +780,7 @@ def _file_fault(want: Mapping, values: Mapping):
         return "content is missing: give content or content_base64"
     if want.get("content") is not None and want.get("content_base64") is not None:
         return "content and content_base64 exclude each other"
-    if want["path"].startswith("/") or ".." in want["path"].split("/"):
+    if {"", ".", ".."} & set(want["path"].split("/")):
         return f"path: {want['path']!r} is not a path inside the repository"
     try:
         _bytes(want)

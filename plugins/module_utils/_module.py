@@ -107,11 +107,18 @@ def _entry(option: Option) -> dict:
 
 
 class _Module(AnsibleModule):
-    """`unlogged` names options that stay out of the system's log: a mapping may hold secrets beside what is none."""
+    """`unlogged` names options that stay out of the system's log, and out of what is printed of options that are refused: a mapping may hold
+    secrets beside what is none."""
 
     def __init__(self, unlogged, **more):
-        self.unlogged = unlogged
+        self.unlogged, self.accepted = unlogged, False
         super().__init__(**more)
+        self.accepted = True
+
+    def fail_json(self, msg, **kwargs):
+        if not self.accepted:
+            kwargs.setdefault("invocation", {"module_args": {name: value for name, value in self.params.items() if name not in self.unlogged}})
+        super().fail_json(msg, **kwargs)
 
     def _log_invocation(self):
         params = self.params
@@ -147,10 +154,10 @@ def _run(module, product, resource) -> dict:
         wanted = [{resource.key: name, "value": value} for name, value in (params[resource.items] or {}).items()]
     else:
         wanted = params[resource.items] or []
-    transport = product.transport(params, read_only=module.check_mode or params["state"] == "gathered")
     unshown = {text for item in wanted for value in resource.hidden(item) for text in _texts(value)}
+    module.no_log_values |= unshown  # before anything can fail: what a task was given is printed with its failure
+    transport = product.transport(params, read_only=module.check_mode or params["state"] == "gathered")
     transport.secrets |= unshown
-    module.no_log_values |= unshown
     client = product.connect(transport)
     places = _places(resource, wanted, params)
     if params["state"] == "gathered":
@@ -200,7 +207,8 @@ def _list(resource, client, wanted, places) -> list:
 
 
 def _gathered(resource, client, wanted, places):
-    """What is there in the form that the module takes: the named objects, all of the named places, or everything."""
+    """What is there in the form that the module takes: the named objects, all of the named places, or everything. Of an item its key counts."""
+    wanted = [resource.result_key(resource.key_of(item)) for item in wanted]
     keys = {resource.fold(resource.key_of(item)) for item in wanted}
     everything = not places if resource.within else not (wanted and resource.single)
     found = []

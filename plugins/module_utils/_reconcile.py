@@ -160,7 +160,8 @@ def _delete(resource, _item, obj, user) -> Action:
     if _is_own(resource, key, user):
         raise MlopsError(f"{resource.name(key)} is who this task connects as and cannot delete itself")
     have = _view(resource, obj)
-    shown = resource.shown(key, {name: value for name, value in have.items() if name != "handle"})
+    told = {option.name: option.told(have[option.name], have[option.name])[0] for option in resource.options if option.told and option.name in have}
+    shown = resource.shown(key, {name: value for name, value in (have | told).items() if name != "handle"})
     return Action("delete", key, shown, {}, resource.to_send("delete", have, None), _refers(resource, have), values=have)
 
 

@@ -14,6 +14,7 @@ author: the mlops.onprem developers (@mlops-onprem)
 description:
   - Adds, changes, removes and reads deploy keys of projects, as a list, in one pass.
   - One key may be used by many projects. GitLab keeps one title for it, so give the same title everywhere; whether it may push is each project's own.
+    A key that another project has gets the title that is given here.
 
 extends_documentation_fragment:
   - mlops.onprem.service

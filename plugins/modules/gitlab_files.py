@@ -39,7 +39,7 @@ options:
         type: str
       path:
         description:
-          - Path in the repository, such as V(.gitlab-ci.yml).
+          - Path in the repository, such as V(.gitlab-ci.yml), with no part that is empty, C(.) or C(..).
         type: str
         required: true
       content:

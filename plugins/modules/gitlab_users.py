@@ -41,7 +41,7 @@ options:
         type: str
       email:
         description:
-          - Primary e-mail address. Needed for a new user, and taken without asking for confirmation.
+          - Primary e-mail address. Needed for a new user, and taken without asking for confirmation. GitLab keeps it in lower case.
         type: str
       password:
         description:
@@ -50,8 +50,9 @@ options:
       state:
         description:
           - Whether the user can log in. A new user is V(active); GitLab refuses to deactivate a user who was active lately.
+          - V(blocked_pending_approval) and V(ldap_blocked) are set by GitLab alone; they are gathered, and accepted for a user who is in that state.
         type: str
-        choices: [active, blocked, deactivated, banned]
+        choices: [active, blocked, deactivated, banned, blocked_pending_approval, ldap_blocked]
       admin:
         description:
           - Whether the user is an administrator.

@@ -73,6 +73,8 @@ def user_get(call, user):
 
 def user_values(call, when, besides=None):
     given, state = call.take(tables.USER, when), call.state
+    if given.get("email"):
+        given["email"] = given["email"].strip().lower()
     for name, what in (("email", "Email"), ("username", "Username")):
         owner = given.get(name) and (state.emails if name == "email" else state.paths).get(given[name].lower())
         if owner and owner is not besides:

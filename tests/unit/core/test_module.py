@@ -428,3 +428,8 @@ def test_a_kind_of_single_objects_has_an_option_for_each(server, module):
     server.answers = [rows({"name": "one", "size": 1}, {"name": "two", "colour": "red"})]
     assert module(PRODUCT, SINGLE, state="gathered")["gathered"] == {"one": {"size": 1}, "two": {"colour": "red"}}
     assert module(PRODUCT, SINGLE, state="gathered", two={})["gathered"] == {"two": {"colour": "red"}}
+
+
+def test_a_mapping_is_not_printed_with_an_option_that_is_refused(module):
+    result = module(PRODUCT, SETTING, settings={"password": "hidden-9"}, on_error="never")
+    assert result["failed"] and "on_error" in result["msg"] and "hidden-9" not in json.dumps(result)

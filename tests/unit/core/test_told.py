@@ -31,6 +31,15 @@ def test_a_diff_tells_what_the_option_says():
     assert (action.before, action.after) == ({"note": "m"}, {"note": "n"}), "what does not change is not told"
 
 
+def test_what_is_made_or_deleted_is_told_the_same_way():
+    made = _reconcile.plan(KIND, [{"name": "a", "text": "long", "note": "n"}, {"name": "b", "note": "n"}], [])
+    assert [action.after for action in made] == [{"name": "a", "text": "4 letters", "note": "n"}, {"name": "b", "note": "n"}]
+    assert made[0].requests[0].body["text"] == "long"
+    gone = _reconcile.plan(KIND, [{"name": "a"}, {"name": "b"}], [{"name": "a", "text": "other", "note": "m"}, {"name": "b"}], state="absent")
+    assert {action.key: action.before for action in gone} == {"a": {"name": "a", "text": "5 letters", "note": "m"}, "b": {"name": "b"}}
+    assert next(action.values["text"] for action in gone if action.key == "a") == "other"
+
+
 def test_options_of_options_are_typed():
     spec = _module.argument_spec(_module.Product(env="X"), KIND)["things"]["options"]["parts"]
     assert spec == {

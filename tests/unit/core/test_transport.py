@@ -8,6 +8,7 @@ from email.utils import formatdate
 
 import pytest
 import requests
+from ansible_collections.mlops.onprem.plugins.module_utils import _transport
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ReadOnlyViolation, ServiceError
 from ansible_collections.mlops.onprem.plugins.module_utils._transport import Transport
 
@@ -236,3 +237,137 @@ def test_a_product_may_say_where_its_words_are(server):
     with pytest.raises(ServiceError) as caught:
         transport.request("GET", "/x")
     assert str(caught.value) == f"GET {server.url}/x answered 403 Forbidden: not yours"
+
+
+@pytest.mark.parametrize(
+    ("options", "used"),
+    [
+        ({}, {"verify": "/other.pem", "cert": None, "timeout": 60, "proxies": {"http": "http://other:1", "https": "http://other:1"}}),
+        ({"ca_path": "/ca.pem"}, {"verify": "/ca.pem"}),
+        ({"ca_path": "/ca.pem", "validate_certs": False}, {"verify": False}),
+        ({"client_cert": "/c.pem"}, {"cert": "/c.pem"}),
+        ({"client_cert": "/c.pem", "client_key": "/k.pem"}, {"cert": ("/c.pem", "/k.pem")}),
+        ({"timeout": 7}, {"timeout": 7}),
+        ({"proxy": "http://proxy:3128"}, {"proxies": {"http": "http://proxy:3128", "https": "http://proxy:3128"}}),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_connection_options_reach_the_wire_and_the_environment_counts_only_without_them(monkeypatch, scheme, options, used):
+    for name, value in {"REQUESTS_CA_BUNDLE": "/other.pem", "HTTP_PROXY": "http://other:1", "HTTPS_PROXY": "http://other:1"}.items():
+        monkeypatch.setenv(name, value)
+    seen = []
+
+    def send(self, request, **given):
+        seen.append(given)
+        raise requests.exceptions.ConnectTimeout("stop here")
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with pytest.raises(ServiceError, match="GET .*://a.example/x did not answer: stop here"):
+        Transport(f"{scheme}://a.example/", **options).request("GET", "/x")
+    assert len(seen) == 1 and {name: seen[0][name] for name in used} == used
+
+
+def test_without_options_and_environment_the_systems_certificates_count(monkeypatch):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    seen = []
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", lambda self, request, **given: seen.append(given["verify"]) or requests.Response())
+    with pytest.raises(TypeError):  # an answer without a status
+        Transport("https://a.example").request("GET", "/x")
+    assert seen == [True]
+
+
+def test_what_is_streamed_is_not_read_at_once(server):
+    assert not Transport(server.url).request("GET", "/x", stream=True)._content_consumed
+    assert Transport(server.url).request("GET", "/x")._content_consumed
+
+
+@pytest.mark.parametrize(("base", "path", "sent"), [("", "/x", "/x"), ("/", "x", "/x"), ("/nexus//", "//x/", "/nexus/x/"), ("/X", "/x", "/X/x")])
+def test_a_path_is_joined_to_the_address(server, base, path, sent):
+    Transport(server.url + base).request("GET", path)
+    assert [seen[1] for seen in server.seen] == [sent]
+
+
+def test_an_address_of_the_same_server_is_taken_as_it_is():
+    assert Transport("https://a.example/base").url("https://a.example/other") == "https://a.example/other"
+    for other in ("https://b.example/", "http://a.example/", "https://a.example:444/"):
+        with pytest.raises(MlopsError, match=f"url: {other} is not on https://a.example/base; no request is sent to another server"):
+            Transport("https://a.example/base").url(other)
+
+
+@pytest.mark.parametrize("url", ["https://user@h", "https://:word@h", "https://user:word@h"])
+def test_credentials_do_not_belong_in_the_address(url):
+    with pytest.raises(MlopsError) as caught:
+        Transport(url)
+    assert str(caught.value) == "url: holds a user or password; give them as username and password"
+
+
+def test_without_requests_the_user_is_told_what_to_install(monkeypatch):
+    monkeypatch.setattr(_transport, "requests", None)
+    with pytest.raises(MlopsError, match="^the Python package 'requests' is missing on the controller: install it for the Python that runs Ansible$"):
+        Transport("http://127.0.0.1:1")
+
+
+def test_the_header_of_a_user():
+    assert Transport.basic("Aladdin", "open sesame") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+
+def test_a_user_without_a_password_has_an_empty_one(server):
+    Transport(server.url, username="me").request("GET", "/x")
+    assert server.seen[0][2]["Authorization"] == Transport.basic("me", "")
+
+
+def test_a_write_without_an_answer_is_told_with_what_and_why(server):
+    server.answers = [None]
+    transport = Transport(server.url, password="reset")
+    with pytest.raises(ServiceError, match=rf"^POST {server.url}/x did not answer: \[Errno 104\] Connection \*{{6}} by peer$") as caught:
+        transport.request("POST", "/x", json={})
+    assert caught.value.status is None and not caught.value.refused
+
+
+def test_an_answer_that_breaks_off_is_told_with_what_and_why(server):
+    server.answers = [(200, {"Content-Length": "10", "Connection": "close"}, b"half")]
+    with pytest.raises(ServiceError, match=rf"^GET {server.url}/x did not answer: IncompleteRead\(4 bytes read, 6 more expected\)$"):
+        Transport(server.url).request("GET", "/x")
+
+
+def test_a_pause_doubles_from_try_to_try(server, pauses, monkeypatch):
+    monkeypatch.setattr(_transport.random, "uniform", lambda least, most: {(0.25, 0.5): 0.25}[least, most])
+    server.answers = [(503, {}, b"")]
+    with pytest.raises(ServiceError):
+        Transport(server.url).request("GET", "/x")
+    assert pauses == [0.5, 1.0, 2.0, 4.0] and len(server.seen) == 5
+
+
+def test_a_refused_write_in_check_mode_says_what_it_was():
+    with pytest.raises(ReadOnlyViolation, match="^DELETE http://127.0.0.1:1/x was not sent: check mode only reads$"):
+        Transport("http://127.0.0.1:1", read_only=True).request("DELETE", "/x")
+
+
+def test_a_write_sent_elsewhere_is_told_with_its_status(server):
+    server.answers = [(308, {"Location": "http://other.example/x"}, b"")]
+    with pytest.raises(ServiceError) as caught:
+        Transport(server.url).request("PUT", "/x", json={})
+    assert str(caught.value) == (f"PUT {server.url}/x answered 308 Permanent Redirect to http://other.example/x: nothing was written, "
+                                 "give that address as url")
+
+
+def test_a_body_that_is_no_text_is_quoted_as_far_as_it_goes(server):
+    server.answers = [(400, {}, b"\xff bad")]
+    with pytest.raises(ServiceError, match="400 Bad Request: \ufffd bad$"):
+        Transport(server.url).request("GET", "/x")
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "status", "reason", "body", "text"),
+    [
+        ("GET", "https://u:p@h:1/a?token=t#f", 400, "Bad", "", "GET https://h:1/a answered 400 Bad"),
+        ("GET", "https://a@b@h/a", None, "no\n route", "", "GET https://h/a did not answer: no route"),
+        ("PUT", "http://h/", 500, "", "x" * 400, "PUT http://h/ answered 500 : " + "x" * 400),
+        ("PUT", "http://h/", 500, "", "x" * 401, "PUT http://h/ answered 500 : " + "x" * 400 + "..."),
+        ("GET", "http://h/zz-q", 400, "q", "zz-q or zz and q-zz-q", "GET http://h/****** answered 400 ******: ****** or ****** and ******-******"),
+    ],
+)
+def test_the_line_of_an_error(method, url, status, reason, body, text):
+    assert str(ServiceError(method, url, status, reason, body, secrets=("q", "zz", "", "zz-q"))) == text
+    assert not ServiceError(method, url, status, reason, body).refused
