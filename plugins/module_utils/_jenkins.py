@@ -21,6 +21,7 @@ try:
 except ImportError:  # told to the user when a client is made
     jenkins = None
 
+HEADER = "X-Jenkins"
 XML = "application/xml; charset=utf-8"  # without a charset an update is read as ISO-8859-1
 
 
@@ -35,16 +36,26 @@ class Client:
         self.library = _library(transport)
         # what a read has seen, for the check of what a write needs: {name in lower case: item}; places that are not there; (folder, domain)
         self.items, self.gone, self.domains = {}, set(), set()
+        self.known = False  # whether it is Jenkins that said of something that it is not there
 
     def get(self, path: str, params: Mapping | None = None):
-        """The answer to a GET; None where it is not there, or may not be seen."""
+        """The answer to a GET; None where it is not there, or may not be seen. That nobody but Jenkins may say."""
         answer = self.transport.request("GET", path, params=params)
-        return None if answer.status_code == 404 else answer
+        if answer.status_code != 404:
+            return answer
+        if not self.known and HEADER not in answer.headers and HEADER not in self.transport.request("GET", "/api/json", params={"tree": "mode"}).headers:
+            raise MlopsError(f"url: no Jenkins answers at {self.transport.base_url}: {answer.url.partition('?')[0]} is 404 without the header {HEADER}")
+        self.known = True
+        return None
 
     def tree(self, path: str, tree: str):
         """The JSON of the named fields below a path; None where it is not there."""
         answer = self.get(f"{path}/api/json", {"tree": tree})
-        return None if answer is None else answer.json()
+        try:
+            return None if answer is None else answer.json()
+        except ValueError:
+            place = answer.url.partition("?")[0]
+            raise MlopsError(f"url: no Jenkins answers at {self.transport.base_url}: {place} is no JSON, perhaps a page to log in") from None
 
     def text(self, path: str) -> str | None:
         """A text such as a config.xml, decoded as its own declaration says, else as ISO-8859-1 where Jenkins says application/xml, else as UTF-8."""

@@ -113,7 +113,10 @@ def _export(client) -> dict:
     answer = client.ask("/configuration-as-code/export")
     if answer is None:
         raise MlopsError("url: Jenkins has no plugin configuration-as-code, or it is not active")
-    return yaml.safe_load(answer.content.decode("utf-8")) or {}
+    try:
+        return yaml.safe_load(answer.content.decode("utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:  # its text may hold secrets
+        raise MlopsError(f"url: what Jenkins exports is no YAML that can be read here ({type(error).__name__})") from None
 
 
 # --- comparing

@@ -32,6 +32,7 @@ from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_xml import (
     text,
     text_of,
     veiled,
+    without_passwords,
     without_plugins,
     write,
 )
@@ -57,12 +58,23 @@ def _parent(full_name: str) -> list:
     return [above] if above else []
 
 
+def _above(full_name: str) -> list:
+    """All folders above."""
+    parts = full_name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
 def _in_parent(values: Mapping):
     return ("folder", values["name"].rpartition("/")[0])
 
 
+def folded(name: str) -> str:
+    """A name as Jenkins compares names: letter by letter without case, so that ß is not ss."""
+    return "".join(small if len(small := letter.casefold()) == 1 else letter for letter in name)
+
+
 def same_name(have, want) -> bool:
-    return have is not None and have.casefold() == want.casefold()
+    return have is not None and folded(have) == folded(want)
 
 
 PARAMETERS = "properties/hudson.model.ParametersDefinitionProperty"
@@ -314,8 +326,10 @@ def _job(name: str, document: str, item: Mapping | None) -> dict:
             return {**found, form: Drift()}  # named by _job_fault
         drift = list(differences(root, wanted)) if root.tag == wanted.tag else [("", root.tag, wanted.tag)]
         return {**found, form: _drift(drift) if drift else item[form]}
-    view = seen(FIELDS.get(kind, COMMON), root)
     wanted = {option for option, value in (item or {}).items() if value is not None} - {"name"}
+    if not wanted:
+        without_passwords(root)
+    view = seen(FIELDS.get(kind, COMMON), root)
     if not wanted and (kind not in FIELDS or any(differences(filled(FIELDS[kind], parse(SKELETONS[kind]), view), root))):
         return {**found, "xml": write(without_plugins(root))}
     return {**found, "type": kind, **view}
@@ -334,7 +348,7 @@ def listing(client, depth: int | None, fields: str = "name") -> dict:
     def walk(folder, rows):
         for row in rows:
             name = f"{folder}/{row['name']}".lstrip("/")
-            found[name.casefold()] = {**row, "name": name}
+            found[folded(name)] = {**row, "name": name}
             if row["_class"] == FOLDER:
                 yield from walk(name, row["jobs"]) if "jobs" in row else [name]
     cut = [""]
@@ -356,20 +370,28 @@ def _depth(wanted, places) -> int | None:
 def _chosen(found, wanted, places):
     """The listed items that are wanted, with the wanted item; those of a place, or all, where none is."""
     if wanted:
-        return [(found[name], item) for item in wanted if (name := item["name"].casefold()) in found]
-    inside = None if places is None else {place.casefold() for _option, place in places}
+        return [(found[name], item) for item in wanted if (name := folded(item["name"])) in found]
+    inside = None if places is None else {folded(place) for _option, place in places}
     return [(row, None) for name, row in found.items() if inside is None or name.rpartition("/")[0] in inside]
+
+
+def _holds_more(row) -> bool:
+    """Whether it is a folder of a plugin, such as an organization's; a multibranch job is a job."""
+    return row["_class"].endswith("Folder")
 
 
 def _read_jobs(client, wanted, places):
     """One request for the names and one for each wanted job. Of the others in a place only the names are known, which is enough to delete them."""
     found = listing(client, _depth(wanted, places))
     jobs = {name: row for name, row in found.items() if row["_class"] != FOLDER}
+    if not wanted:  # what holds jobs in a way of its own is nobody's to gather or purge; by its name it can be had
+        jobs = {name: row for name, row in jobs.items() if not _holds_more(row)}
     chosen = _chosen(jobs, wanted, places)
     documents = client.transport.each(lambda pair: client.text(f"{item_path(pair[0]['name'])}/config.xml"), chosen)
     rows = [_job(row["name"], document, item) for (row, item), document in zip(chosen, documents) if document is not None]
-    have = {row["name"].casefold() for row in rows}
-    return rows + [{"name": row["name"]} for row, _item in (_chosen(jobs, None, places) if wanted and places else ()) if row["name"].casefold() not in have]
+    have = {folded(row["name"]) for row in rows}
+    others = _chosen(jobs, None, places) if wanted and places else ()
+    return rows + [{"name": row["name"]} for row, _item in others if folded(row["name"]) not in have and not _holds_more(row)]
 
 
 def _job_requests(verb, values, body):
@@ -384,7 +406,9 @@ def _job_requests(verb, values, body):
         return [Request("POST", f"{item_path(parent)}/createItem?name={quote(last, safe='')}", write(root))]
     root = parse(values["handle"])
     if document is None:
-        filled(FIELDS.get(_type_of(root), COMMON), root, body)
+        # with another source of the script what goes with it begins anew, and no is a value then
+        begun = {name: values[name] for source, name in (("script", "sandbox"), ("git_url", "lightweight")) if source in body and name in values}
+        filled(FIELDS.get(_type_of(root), COMMON), root, begun | body)
     elif document.tag != root.tag:
         raise MlopsError(f"job {values['name']!r} is a {root.tag} on the server and a {document.tag} here, which cannot be changed; "
                          "take another name, or delete it first (with its builds)")
@@ -436,8 +460,8 @@ def _missing_parents(kind):
         """What a new item is to be made in, if it is not there or holds no items; and what is there under its name."""
         found: dict = {}
         for action in actions:
-            there, above = client.items.get(action.key.casefold()), _parent(action.key)
-            row = client.items.get(above[0].casefold()) if above else None
+            there, above = client.items.get(folded(action.key)), _parent(action.key)
+            row = client.items.get(folded(above[0])) if above else None
             if action.verb == "create" and there:
                 found[action.key] = [f"name: there is a {'folder' if there['_class'] == FOLDER else 'job'} of that name"]
             elif action.verb == "create" and above and kind == "job" and row is None:
@@ -465,7 +489,7 @@ JOBS = Resource(
     kind="job", items="jobs", read=_read_jobs, requests=_job_requests, partial=True, handle="handle", within=_in_parent, places={"folder": "folders"},
     one_of=("type", "jjb", "xml"), missing=_missing_parents("job"), check=_job_fault,
     options=(
-        Option("name", fold=str.casefold, same=same_name),
+        Option("name", fold=folded, same=same_name),
         Option("type", choices=tuple(FIELDS), immutable=True),
         Option("jjb", told=_documents),
         Option("xml", told=_documents),
@@ -509,8 +533,11 @@ JOBS = Resource(
 
 def _read_folders(client, wanted, places):
     rows = listing(client, _depth(wanted, places), "name,description,displayNameOrNull").values()
-    inside = None if wanted or places is None else {place.casefold() for _option, place in places}
-    return [row for row in rows if row["_class"] == FOLDER and (inside is None or row["name"].rpartition("/")[0].casefold() in inside)]
+    inside = None if wanted or places is None else {folded(place) for _option, place in places}
+    listed = {folded(item["name"]) for item in wanted or ()}
+    holders = {parent for name in listed for parent in _above(name)} - listed
+    return [{**row, "holds": folded(row["name"]) in holders} for row in rows
+            if row["_class"] == FOLDER and (inside is None or folded(row["name"].rpartition("/")[0]) in inside)]
 
 
 def _folder_requests(verb, values, body):
@@ -536,10 +563,11 @@ def edited(address: str, change):
 
 FOLDERS = Resource(
     kind="folder", items="folders", read=_read_folders, requests=_folder_requests, partial=True, within=_in_parent, places={"folder": "within"},
+    built_in="holds",  # what holds a listed folder is not purged
     references=(Reference("name", "folder", of=_parent),), missing=_missing_parents("folder"),
     check=lambda want, values: name_fault("name", values["name"], path=True),
     options=(
-        Option("name", fold=str.casefold, same=same_name),
+        Option("name", fold=folded, same=same_name),
         Option("display_name", "displayNameOrNull"),
         Option("description"),
     ),

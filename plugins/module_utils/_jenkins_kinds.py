@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins import item_path
-from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_items import FOLDER, listing, name_fault, same_name
+from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_items import FOLDER, folded, listing, name_fault, same_name
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_xml import (
     NEW,
     at,
@@ -96,6 +96,8 @@ def _read_credentials(client, wanted, places):
         client.transport.secrets |= {line for name in SECRET_PLACES for line in (item.get(name) or "").split("\n") if len(line) > 7}
     stores = client.transport.each(lambda folder: (folder, client.tree(_store(folder), "domains[credentials[id]]")), _folders(client, places))
     client.gone = {folder for folder, store in stores if store is None}
+    if "" in client.gone and not any(item.get("type") and not item.get("folder") for item in wanted or ()):  # nothing to make, so nothing to wait for
+        raise MlopsError("credentials: the system's store may not be seen by this user, so what is in it is not known")
     client.domains = {(folder, domain) for folder, store in stores if store for domain in store["domains"]}
     keys = {CREDENTIALS.fold(CREDENTIALS.key_of(item)) for item in wanted or ()}
 
@@ -154,7 +156,7 @@ CREDENTIALS = Resource(
     partial=True, handle="handle", built_in="foreign", fingerprint="description", within=_in_folder, places={"folder": "folders"},
     missing=_missing_folder, check=_credential_fault,
     options=(
-        Option("folder", fold=str.casefold, same=same_name),
+        Option("folder", fold=folded, same=same_name),
         Option("domain", initial="_"),
         Option("id"),
         Option("type", choices=tuple(CREDENTIAL_TYPES), required=True, immutable=True),
@@ -175,6 +177,7 @@ CREDENTIALS = Resource(
 # Nodes
 
 BUILT_IN = "(built-in)"
+COMPUTER = "hudson.slaves.SlaveComputer"  # a cloud's nodes have classes of their own: it makes and deletes them
 SSH = "hudson.plugins.sshslaves.SSHLauncher"
 LAUNCHERS = {"inbound": "hudson.slaves.JNLPLauncher", "ssh": SSH}
 STRATEGY = f"launcher@{SSH}/sshHostKeyVerificationStrategy"
@@ -271,7 +274,7 @@ def _read_nodes(client, wanted):
         document = client.text(f"/computer/{quote(row['displayName'], safe='')}/config.xml") if named is None or row["displayName"] in named else None
         root = ET.Element("slave") if document is None else parse(document)
         return {**seen(NODE_FIELDS, root), "handle": document, "name": row["displayName"], "offline": row["temporarilyOffline"],
-                "offline_reason": text("temporaryOfflineCause/message")[0](root)}
+                "offline_reason": text("temporaryOfflineCause/message")[0](root), "built_in": row["_class"] != COMPUTER}
     return client.transport.each(one, rows["computer"] if rows else ())
 
 
@@ -296,6 +299,9 @@ def _node_requests(verb, values, body):
         requests = [Request("POST", "/computer/doCreateItem", {"name": name, "type": "hudson.slaves.DumbSlave", "json": json.dumps(form)}),
                     Request("POST", f"{address}/config.xml", write(root), undo=(Request("POST", f"{address}/doDelete"),))]
     elif set(given) - {"offline", "offline_reason"}:
+        if "launcher" in given:  # the other launcher begins anew: with what a new node starts with, and no is a value then
+            ours = [option for option in NODES.options if option.only.get("launcher") == (given["launcher"],)]
+            given |= {option.name: values.get(option.name, option.initial) for option in ours if option.initial is not None}
         requests = [Request("POST", f"{address}/config.xml", write(filled(NODE_FIELDS, parse(values["handle"]), given)))]
     if "offline" in given and (verb == "update" or values["offline"]):
         requests.append(Request("POST", f"{address}/toggleOffline?offlineMessage={quote(reason, safe='')}"))
@@ -425,7 +431,7 @@ VIEWS = Resource(
     kind="view", items="views", key=("folder", "name"), one_of=("folder",), read=_read_views, requests=_view_requests, partial=True, handle="handle",
     built_in="foreign", within=_in_folder, places={"folder": "folders"}, missing=_missing_folder, check=_view_fault,
     options=(
-        Option("folder", fold=str.casefold, same=same_name),
+        Option("folder", fold=folded, same=same_name),
         Option("name"),
         Option("description"),
         Option("jobs", type="list", elements="str", unordered=True),

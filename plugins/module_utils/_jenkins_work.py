@@ -220,7 +220,7 @@ def _aborted(client, place, poll) -> dict:
         wait = Wait(client, GRACE, poll)
         client.send("POST", f"{place}/{verb}")
         while True:
-            state = wait.ask(lambda: client.tree(place, BUILD))
+            state = wait.ask(lambda: client.tree(place, BUILD)) or {"building": False, "result": None}  # somebody deleted it
             if not state["building"]:
                 return state
             if wait.over:

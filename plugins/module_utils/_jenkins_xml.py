@@ -174,7 +174,8 @@ def _cannot_tell(path, there, wanted) -> bool:
 
 
 def _shown(path, text) -> str:
-    return MASK if text and _is_secret(path, text) else text
+    hidden = _is_secret(path, text) or re.fullmatch(SECRET_NAME, path.rpartition("/")[2], re.I)
+    return MASK if text and hidden else text
 
 
 def _told(element, path):
@@ -218,6 +219,14 @@ def without_plugins(root: ET.Element) -> ET.Element:
     """The document without the versions of plugins, in place."""
     for element in root.iter():
         element.attrib.pop("plugin", None)
+    return root
+
+
+def without_passwords(root: ET.Element) -> ET.Element:
+    """The document without the defaults of password parameters that can be read, in place; an encrypted one stays."""
+    for element in root.iter("hudson.model.PasswordParameterDefinition"):
+        if not ENCRYPTED.fullmatch(text_of(at(element, "defaultValue"))):
+            remove(element, "defaultValue")
     return root
 
 

@@ -47,6 +47,7 @@ options:
   purge:
     description:
       - Also delete every folder that is not listed and lies directly in a folder that an item lies in or O(within) names, B(with everything in it).
+      - A folder that holds a listed one stays.
       - An empty list is refused.
     type: bool
     default: false

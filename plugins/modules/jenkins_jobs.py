@@ -197,7 +197,8 @@ options:
   purge:
     description:
       - Also delete every job that is not listed and lies directly in a folder that an item lies in or O(folders) names.
-      - Folders are never deleted. An empty list without O(folders) is refused.
+      - Folders are never deleted, those of plugins neither, such as organization folders; a multibranch job is deleted as a job, with the jobs in it.
+      - An empty list without O(folders) is refused.
     type: bool
     default: false
 """
@@ -257,7 +258,10 @@ results:
     - name: vision/train
       result: created
 gathered:
-  description: What is on the server, in the form this module takes. By options where they say all that a job holds, else as XML.
+  description:
+    - What is on the server, in the form this module takes. By options where they say all that a job holds, else as XML. Folders of plugins, such as
+      organization folders, are left out.
+    - Defaults of password parameters are left out until Jenkins has encrypted them. Other secrets that a job's XML holds are in it.
   returned: when O(state=gathered)
   type: list
   elements: dict

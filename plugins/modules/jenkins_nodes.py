@@ -35,7 +35,7 @@ options:
         required: true
       launcher:
         description:
-          - How its agent starts, Jenkins over V(ssh), or V(inbound) by itself. Needed for a new node.
+          - How its agent starts, Jenkins over V(ssh), or V(inbound) by itself. Needed for a new node. With another launcher its options begin as for a new one.
         type: str
         choices: [inbound, ssh]
       description:
@@ -133,7 +133,7 @@ options:
         type: str
   purge:
     description:
-      - Also delete every node that is not listed, except the built-in one.
+      - Also delete every node that is not listed, except the built-in one and those that a cloud has made.
       - An empty list is refused.
     type: bool
     default: false
@@ -177,7 +177,8 @@ results:
     - name: gpu-1
       result: created
 gathered:
-  description: What is on the server, in the form this module takes. The launcher of an agent that neither V(ssh) nor V(inbound) starts is left out.
+  description: What is on the server, in the form this module takes. The launcher of an agent that neither V(ssh) nor V(inbound) starts is left out, and
+    the nodes that a cloud has made.
   returned: when O(state=gathered)
   type: list
   elements: dict
