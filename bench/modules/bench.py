@@ -133,7 +133,7 @@ class Server:
 
 
 def play(tasks, url, folder, collections):
-    """(CPU s, wall s, changed) of one `ansible-playbook`."""
+    """(CPU s, wall s) of one `ansible-playbook`."""
     book = Path(folder) / "bench.yml"
     groups = {
         "group/mlops.onprem.gitlab": {"url": url, "token": TOKEN},
@@ -149,8 +149,7 @@ def play(tasks, url, folder, collections):
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(done.stdout[-3000:] + done.stderr[-3000:])
-    changed = done.stdout.count("changed: [localhost] =>") + done.stdout.count("changed: [localhost]\n")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall, changed
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
 def prepared(server, kind, folder, collections, count):
@@ -170,7 +169,7 @@ def measured(kind, way, latency, count, collections, runs=RUNS):
         prepared(server, kind, folder, collections, count)
         for label in runs:
             tasks = (ours if way == OURS else peer)(kind, objects(kind, count, label == "one changed"))
-            cpu, wall, _changed = play(tasks, server.url, folder, collections)
+            cpu, wall = play(tasks, server.url, folder, collections)
             counts = server.counts()
             row = {"kind": kind, "count": count, "way": way, "run": label, "latency": latency, "cpu": cpu, "wall": wall}
             row |= {name: counts[name] for name in ("requests", "writes", "connections")}

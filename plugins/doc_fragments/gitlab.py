@@ -33,3 +33,19 @@ notes:
   - Written for GitLab 16 to 19, Community Edition first. Run against a stand-in whose every request and answer is checked against GitLab's API
     description, not against GitLab itself.
 """
+
+    PROJECTS = r"""
+options:
+  projects:
+    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
+    type: list
+    elements: str
+"""
+
+    GROUPS = r"""
+options:
+  groups:
+    description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
+    type: list
+    elements: str
+"""

@@ -33,8 +33,6 @@ attributes:
     support: full
 """
 
-    # of modules that talk to a service and manage no list
-
     LIST = r"""
 options:
   state:
@@ -46,6 +44,7 @@ options:
     default: present
 """
 
+    # of modules that manage no list, too
     CONNECTION = r"""
 options:
   ca_path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit, urlunsplit
 
 EXCERPT = 400
+MASK = "******"
 
 
 class MlopsError(Exception):
@@ -44,7 +45,7 @@ def one_line(text: str) -> str:
 
 
 def mask(text: str, secrets) -> str:
-    """Text with every secret replaced by ******; longest first, so that no rest of a longer secret stays."""
+    """Text with every secret replaced by MASK; longest first, so that no rest of a longer secret stays."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "******")
+        text = text.replace(secret, MASK)
     return text

@@ -32,7 +32,7 @@ def mark_of(resource: Resource, item: Mapping, key: str) -> str:
     secrets = {option.name: item[option.name] for option in resource.secrets if item.get(option.name) is not None}
     if not secrets:
         return ""
-    text = json.dumps([resource.kind, resource.key_items(resource.fold(resource.key_of(item))), secrets], sort_keys=True)
+    text = json.dumps([resource.kind, resource.key_items(resource.found_by(item)), secrets], sort_keys=True)
     return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
@@ -43,7 +43,7 @@ def with_marks(resource: Resource, wanted: Sequence[Mapping], views: Mapping, ke
     """
     name, items, stale = resource.fingerprint, [], set()
     for item in wanted:
-        folded = resource.fold(resource.key_of(item))
+        folded = resource.found_by(item)
         text, old = split(views.get(folded, {}).get(name))
         new = mark_of(resource, item, key) if key and resource.unreadable(item) else ""
         if folded in views and new and new != old and update:

@@ -256,7 +256,8 @@ def read_paths(client, kind: str, wanted: Iterable, name: str, below: str) -> li
     kind: projects or groups. name: the field that holds the full path. below: the list of them below a group.
     """
     tops: dict = {}
-    for path in dict.fromkeys(path.casefold() for path in wanted):
+    named = dict.fromkeys(path.casefold() for path in wanted)
+    for path in named:
         tops.setdefault(path.partition("/")[0], []).append(path)
     rows: list = []
     if len(tops) > 4:
@@ -276,11 +277,12 @@ def read_paths(client, kind: str, wanted: Iterable, name: str, below: str) -> li
         single += [path for path in paths if path == top]
     query = {"with_projects": False} if kind == "groups" else {}
     rows += [row for row in client.transport.each(lambda path: client.get(f"/{kind}/{quoted(path)}", **query), single) if row]
-    return [row for row in rows if row[name].casefold() in {path.casefold() for path in wanted}]
+    return [row for row in rows if row[name].casefold() in named]
 
 
-def read_places(path: str, instance: str = "", **query):
-    """A read of what lives in projects, groups or the instance: one list for each place. instance: the list's address there, if it has one."""
+def read_places(path: str, instance: str = "", groups: bool = True, **query):
+    """A read of what lives in projects, groups or the instance: one list for each place. instance: the list's address there, if it has one.
+    groups: whether groups have such things."""
     def read(client, _wanted, places):
         def one(place):
             listed = instance if place[0] == "instance" else f"{base(place)}/{path}"
@@ -288,11 +290,11 @@ def read_places(path: str, instance: str = "", **query):
             if rows is None:
                 client.gone.add(place)
             return [{**row, place[0]: place[1]} for row in rows or ()]
-        return [row for rows in client.transport.each(one, all_places(client, bool(instance)) if places is None else places) for row in rows]
+        return [row for rows in client.transport.each(one, all_places(client, bool(instance), groups) if places is None else places) for row in rows]
     return read
 
 
-def all_places(client, instance: bool = False, groups: bool = True) -> list:
+def all_places(client, instance: bool, groups: bool) -> list:
     """Every project and group that the token sees, for reading a whole site."""
     projects = client.list("/projects", pagination="keyset", order_by="id", sort="asc") or []
     found = [("project", row["path_with_namespace"]) for row in projects if not is_marked(row)]

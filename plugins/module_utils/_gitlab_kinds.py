@@ -18,7 +18,6 @@ from ansible_collections.mlops.onprem.plugins.module_utils._gitlab import (
     Ref,
     Revoke,
     Settled,
-    all_places,
     base,
     is_marked,
     missing_places,
@@ -311,7 +310,7 @@ USERS = Resource(
 
 
 def _read_members(client, wanted, places):
-    rows = read_places("members")(client, wanted, all_places(client) if places is None else places)
+    rows = read_places("members")(client, wanted, places)
     client.learn("user", rows, "username")
     return [{**row, "bot": bool(re.match(r"(project|group)_\d+_bot", row["username"]))} for row in rows]
 
@@ -345,7 +344,7 @@ MEMBERS = Resource(
         PROJECT,
         GROUP,
         Option("user", "username", fold=str.casefold),
-        Option("access_level", type="str", choices=tuple(name for name in LEVELS if name != "no_access"), codes=LEVELS, required=True),
+        Option("access_level", choices=tuple(name for name in LEVELS if name != "no_access"), codes=LEVELS, required=True),
         Option("expires_at"),
     ),
 )
@@ -410,11 +409,11 @@ HOOKS = Resource(
 COVER = "***"  # a wildcard like * that nobody writes: what a killed run leaves behind is known by it
 
 
-def _covered(rows, key="name"):
+def _covered(rows):
     """The rules, each with whether a killed run has left its cover behind; one whose cover alone is left is shown as that is."""
-    covers = {(row["project"], row[key][:-len(COVER)]): row for row in rows if row[key].endswith(COVER)}
-    rules = {(row["project"], row[key]): row for row in rows if not row[key].endswith(COVER)}
-    lone = {at: {**row, key: at[1], "lone": True} for at, row in covers.items() if at not in rules}
+    covers = {(row["project"], row["name"][:-len(COVER)]): row for row in rows if row["name"].endswith(COVER)}
+    rules = {(row["project"], row["name"]): row for row in rows if not row["name"].endswith(COVER)}
+    lone = {at: {**row, "name": at[1], "lone": True} for at, row in covers.items() if at not in rules}
     return [{**row, "covered": at in covers, "handle": (row, at in covers)} for at, row in (rules | lone).items()]
 
 
@@ -428,14 +427,13 @@ def _is_single(row) -> bool:
 
 
 def _read_branches(client, wanted, places):
-    places = all_places(client, groups=False) if places is None else places
-    rows = read_places("protected_branches")(client, wanted, places)
+    rows = read_places("protected_branches", groups=False)(client, wanted, places)
     return [{**row, "push": _level(row["push_access_levels"]), "merge": _level(row["merge_access_levels"])} for row in _covered(rows)]
 
 
 def _read_tags(client, wanted, places):
-    places = all_places(client, groups=False) if places is None else places
-    return [{**row, "create": _level(row["create_access_levels"])} for row in _covered(read_places("protected_tags")(client, wanted, places))]
+    rows = read_places("protected_tags", groups=False)(client, wanted, places)
+    return [{**row, "create": _level(row["create_access_levels"])} for row in _covered(rows)]
 
 
 FLAGS = ("allow_force_push", "code_owner_approval_required")
@@ -601,8 +599,7 @@ def _key_fault(want: Mapping, _values):
 
 
 DEPLOY_KEYS = Resource(
-    kind="deploy key", items="deploy_keys", key=("project", "key"), read=lambda client, wanted, places: read_places("deploy_keys")(
-        client, wanted, all_places(client, groups=False) if places is None else places),
+    kind="deploy key", items="deploy_keys", key=("project", "key"), read=read_places("deploy_keys", groups=False),
     requests=_deploy_key_requests, partial=True, handle="id", unsent=("project",), within=within, places={"project": "projects"}, missing=missing_places,
     check=_key_fault,
     options=(
@@ -620,13 +617,13 @@ LIFETIME, ROTATE_BEFORE = 90, 14
 
 def _read_tokens(client, wanted, places):
     """The active tokens, each with the ids of all of its name. One is due when it ends soon, or has a twin that a killed run left."""
-    known = {ACCESS_TOKENS.fold(ACCESS_TOKENS.key_of(item)): item for item in wanted or ()}
-    rows = read_places("access_tokens", state="active")(client, wanted, all_places(client) if places is None else places)
+    known = {ACCESS_TOKENS.found_by(item): item for item in wanted or ()}
+    rows = read_places("access_tokens", state="active")(client, wanted, places)
     rows, ids, found = [row for row in rows if row["active"] and not row["revoked"]], {}, []
     for row in rows:
         ids.setdefault((*within(row), row["name"]), []).append(row["id"])
     for row in rows:
-        item, twins = known.get(ACCESS_TOKENS.fold(ACCESS_TOKENS.key_of(row)), {}), ids[(*within(row), row["name"])]
+        item, twins = known.get(ACCESS_TOKENS.found_by(row), {}), ids[(*within(row), row["name"])]
         before = ROTATE_BEFORE if item.get("rotate_before_days") is None else item["rotate_before_days"]
         ending = row["expires_at"] and (date.fromisoformat(row["expires_at"]) - date.today()).days <= before
         found.append({**row, "handle": twins, "due": bool(ending or len(twins) > 1)})

@@ -15,7 +15,7 @@ import json
 import os
 import re
 
-from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError, mask, one_line
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MASK, MlopsError, ServiceError, mask, one_line
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_work import connect
 
 try:
@@ -176,7 +176,7 @@ def _shown(path, kind, value):
     """A value as a diff may show it."""
     if value is MISSING:
         return "(not exported)"
-    return "******" if kind == "secret" else _masked(value, re.sub(r"\[\d+\]$", "", path).rpartition(".")[2])
+    return MASK if kind == "secret" else _masked(value, re.sub(r"\[\d+\]$", "", path).rpartition(".")[2])
 
 
 def _masked(value, name=""):
@@ -184,7 +184,7 @@ def _masked(value, name=""):
         return {key: _masked(each, str(key)) for key, each in value.items()}
     if isinstance(value, list):
         return [_masked(each, name) for each in value]
-    return "******" if SECRET.match(name) or _unreadable(value) else value
+    return MASK if SECRET.match(name) or _unreadable(value) else value
 
 
 # --- what was applied last

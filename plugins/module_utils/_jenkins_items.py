@@ -316,12 +316,15 @@ def _type_of(root) -> str:
 
 def _job(name: str, document: str, item: Mapping | None) -> dict:
     """A job on the server, in the form in which it is wanted; without a form in options if they say it all, else as XML."""
-    root = parse(document)
-    kind, found = _type_of(root), {"name": name, "handle": document}
+    found = {"name": name, "handle": document}
     form = next((form for form in ("jjb", "xml") if item and item.get(form)), None)
+    if form and document == item[form]:
+        return {**found, form: document}
+    root = parse(document)
+    kind = _type_of(root)
     if form:
         try:
-            wanted = root if document == item[form] else _document(item)
+            wanted = _document(item)
         except MlopsError:
             return {**found, form: Drift()}  # named by _job_fault
         drift = list(differences(root, wanted)) if root.tag == wanted.tag else [("", root.tag, wanted.tag)]

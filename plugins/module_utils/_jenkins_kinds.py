@@ -99,10 +99,10 @@ def _read_credentials(client, wanted, places):
     if "" in client.gone and not any(item.get("type") and not item.get("folder") for item in wanted or ()):  # nothing to make, so nothing to wait for
         raise MlopsError("credentials: the system's store may not be seen by this user, so what is in it is not known")
     client.domains = {(folder, domain) for folder, store in stores if store for domain in store["domains"]}
-    keys = {CREDENTIALS.fold(CREDENTIALS.key_of(item)) for item in wanted or ()}
+    keys = {CREDENTIALS.found_by(item) for item in wanted or ()}
 
     def one(values):
-        if keys and CREDENTIALS.fold(CREDENTIALS.key_of(values)) not in keys:
+        if keys and CREDENTIALS.found_by(values) not in keys:
             return values
         document = client.text(f"{_domain(values)}/credential/{quote(values['id'], safe='')}/config.xml")
         return None if document is None else _seen_credential(values, parse(document), document)
@@ -396,10 +396,10 @@ def _view_address(values: Mapping) -> str:
 def _read_views(client, wanted, places):
     rows = client.transport.each(lambda folder: (folder, client.tree(item_path(folder), "views[name]")), _folders(client, places))
     client.gone = {folder for folder, row in rows if row is None or "views" not in row}
-    keys = {VIEWS.fold(VIEWS.key_of(item)) for item in wanted or ()}
+    keys = {VIEWS.found_by(item) for item in wanted or ()}
 
     def one(view):
-        if view["foreign"] or keys and VIEWS.fold(VIEWS.key_of(view)) not in keys:
+        if view["foreign"] or keys and VIEWS.found_by(view) not in keys:
             return view
         document = client.text(f"{_view_address(view)}/config.xml")
         return None if document is None else {**seen(VIEW_FIELDS, parse(document)), **view, "handle": (LIST_VIEW, document)}

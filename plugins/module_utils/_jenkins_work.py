@@ -10,7 +10,7 @@ import time
 from collections import deque
 from urllib.parse import quote
 
-from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MASK, MlopsError, ServiceError
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins import JENKINS, Client, item_path
 
 BLOCK = 64 * 1024
@@ -74,7 +74,7 @@ def build(module) -> dict:
     resumes = queue is not None or number is not None
     if not resumes:
         form, parameterised, waiting = _checked(module, client, path, name)
-        shown = {key: "******" if key in (params["secret_parameters"] or {}) else value for key, value in form.items()}
+        shown = {key: MASK if key in (params["secret_parameters"] or {}) else value for key, value in form.items()}
         answer |= {"changed": True, "diff": {"before": {}, "after": {"build of": name, "parameters": shown}}}
     if not resumes and module.check_mode:
         return answer | {"requests": client.transport.sent}

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 
-from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MASK, MlopsError
 
 DECLARATION = re.compile(r"^\ufeff?\s*<\?xml[^>]*\?>")
 REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]+)|(\d+));")
@@ -22,7 +22,6 @@ UNORDERED = frozenset({"properties", "triggers", "nodeProperties"})
 ENCRYPTED = re.compile(r"\{AQAA[\w+/=]+\}")
 # Never compared and never taken away: what Jenkins and pipelines keep of their own, and the credentials of a folder
 KEPT = frozenset({"actions", "com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider_-FolderCredentialsProperty"})
-MASK = "******"
 SECRET_NAME = r"[\w.-]*(?:password|passphrase|secret|token|privatekey)[\w.-]*"
 VEILED = (
     re.compile(rf"(<({SECRET_NAME})>)[^<]+(?=</\2>)", re.I),

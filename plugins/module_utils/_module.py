@@ -166,9 +166,13 @@ def _run(module, product, resource) -> dict:
         return {"changed": False, "results": [], "requests": 0}
     if resource.mapping and (empty := [item[resource.key] for item in wanted if item["value"] is None]):
         raise MlopsError(f"{resource.items}: {', '.join(empty)}: no value is given; leave out what is to stay as it is")
-    unasked = module.check_mode and params["assume_empty"]
-    lacking = {} if unasked else _lacking(product, client, resource, wanted, params)
-    current, there = _read(module, resource, client, wanted, places)
+    there = not (module.check_mode and params["assume_empty"])  # the caller knows best: a proxy may answer where nothing is installed
+    if there:
+        lacking = _lacking(product, client, resource, wanted, params)
+        current = _list(resource, client, None if params.get("purge") and not resource.within else wanted, places)
+    else:
+        module.warn(f"{params['url']} is not there yet: planned as for an empty server, names of other objects not checked")
+        lacking, current = {}, []
     wanted, stale = _secrets(params, resource, client, wanted, current)
     actions = plan(resource, wanted, current, state=params["state"], purge=params.get("purge", False), send_secrets=stale, places=places,
                    user=product.user(client, params) if resource.own_user and there else None, on_error=params["on_error"])
@@ -209,7 +213,7 @@ def _list(resource, client, wanted, places) -> list:
 def _gathered(resource, client, wanted, places):
     """What is there in the form that the module takes: the named objects, all of the named places, or everything. Of an item its key counts."""
     wanted = [resource.result_key(resource.key_of(item)) for item in wanted]
-    keys = {resource.fold(resource.key_of(item)) for item in wanted}
+    keys = {resource.found_by(item) for item in wanted}
     everything = not places if resource.within else not (wanted and resource.single)
     found = []
     for obj in managed(resource, _list(resource, client, None if everything else wanted, None if everything else places)):
@@ -217,7 +221,7 @@ def _gathered(resource, client, wanted, places):
         view = {name: value for name, value in view.items() if name not in resource.unshown(resource.key_of(view))}
         if resource.fingerprint and view.get(resource.fingerprint):
             view[resource.fingerprint] = split(view[resource.fingerprint])[0]
-        if not keys or resource.fold(resource.key_of(view)) in keys:
+        if not keys or resource.found_by(view) in keys:
             found.append(view)
     if resource.mapping:
         return {view[resource.key]: view["value"] for view in found if "value" in view}
@@ -240,20 +244,12 @@ def _lacking(product, client, resource, wanted, params) -> dict:
     return {key: [f"{resource.name(key)}: {line}" for line in lines] for key, lines in found.items()}
 
 
-def _read(module, resource, client, wanted, places) -> tuple[list, bool]:
-    """The current objects, and whether there is a server at all: the caller knows best, a proxy may answer where nothing is installed."""
-    if module.check_mode and module.params["assume_empty"]:
-        module.warn(f"{module.params['url']} is not there yet: planned as for an empty server, names of other objects not checked")
-        return [], False
-    return _list(resource, client, None if module.params.get("purge") and not resource.within else wanted, places), True
-
-
 def _secrets(params, resource, client, wanted, current) -> tuple[list, set]:
     """The items, with fingerprints where those are kept, and the keys whose secrets an update sends; a new object always gets its secret."""
     policy, key = params.get("update_secret"), params.get("fingerprint_key")
     if not resource.secrets or params["state"] != "present":
         return wanted, set()
-    named = {resource.fold(resource.key_of(item)) for item in wanted}
+    named = {resource.found_by(item) for item in wanted}
     there = {folded: resource.view(obj) for folded, obj in by_key(resource, current).items() if folded in named}
     stale: set = set()
     if resource.fingerprint:
@@ -261,8 +257,7 @@ def _secrets(params, resource, client, wanted, current) -> tuple[list, set]:
             raise MlopsError("fingerprint_key: update_secret when_changed needs it, to tell from the fingerprint on the server whether a secret has changed")
         wanted, stale = with_marks(resource, wanted, there, key, update=policy != "on_create")
     elif policy == "when_changed":
-        stale = {resource.fold(resource.key_of(item)) for item in wanted if resource.fold(resource.key_of(item)) in there
-                 and not resource.verify(client, item, there[resource.fold(resource.key_of(item))])}
+        stale = {key for item in wanted for key in [resource.found_by(item)] if key in there and not resource.verify(client, item, there[key])}
     if policy == "always":
         stale = named
     return wanted, stale

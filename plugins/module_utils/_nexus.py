@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError, ServiceError
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MASK, MlopsError, ServiceError
 from ansible_collections.mlops.onprem.plugins.module_utils._module import Product
-from ansible_collections.mlops.onprem.plugins.module_utils._resource import MASK, Option, Reference, Request, Resource, read_json
+from ansible_collections.mlops.onprem.plugins.module_utils._resource import Option, Reference, Request, Resource, read_json
 
 API = "/service/rest/v1"
 INTERNAL = "/service/rest/internal"

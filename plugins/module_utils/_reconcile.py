@@ -114,8 +114,7 @@ def _create(resource, want) -> Action:
     if missing:
         raise MlopsError(f"{resource.name(key)} is not there yet and cannot be made without {', '.join(missing)}")
     _refuse_unfit(resource, key, want, values)
-    told = {option.name: option.told(None, values[option.name])[1] for option in resource.options if option.told and option.name in values}
-    return Action("create", key, {}, resource.shown(key, values | told), resource.to_send("create", values, resource.new_body(values)),
+    return Action("create", key, *_sides(resource, key, {}, values), resource.to_send("create", values, resource.new_body(values)),
                   _refers(resource, values), values=values)
 
 
@@ -147,11 +146,8 @@ def _update(resource, want, obj, send_secret) -> Action:
     if resource.secret_update and send_secret and secrets:
         requests += resource.send_secret(values)
     sent = {option.name for option in changes} | ({option.name for option in secrets} if send_secret else set())
-    before, after = ({name: have.get(name) for name in want if name in sent}, {name: want[name] for name in want if name in sent})
-    for option in resource.options:
-        if option.told and option.name in sent:
-            before[option.name], after[option.name] = option.told(have.get(option.name), want[option.name])
-    return Action("update", key, resource.shown(key, before), resource.shown(key, after), requests,
+    sides = _sides(resource, key, *({name: side.get(name) for name in want if name in sent} for side in (have, want)))
+    return Action("update", key, *sides, requests,
                   _refers(resource, {option.name: want[option.name] for option in changes}), values=values)
 
 
@@ -160,9 +156,18 @@ def _delete(resource, _item, obj, user) -> Action:
     if _is_own(resource, key, user):
         raise MlopsError(f"{resource.name(key)} is who this task connects as and cannot delete itself")
     have = _view(resource, obj)
-    told = {option.name: option.told(have[option.name], have[option.name])[0] for option in resource.options if option.told and option.name in have}
-    shown = resource.shown(key, {name: value for name, value in (have | told).items() if name != "handle"})
-    return Action("delete", key, shown, {}, resource.to_send("delete", have, None), _refers(resource, have), values=have)
+    sides = _sides(resource, key, {name: value for name, value in have.items() if name != "handle"}, {})
+    return Action("delete", key, *sides, resource.to_send("delete", have, None), _refers(resource, have), values=have)
+
+
+def _sides(resource, key, before, after) -> tuple:
+    """Both sides of a diff, as it may show them."""
+    for option in resource.options:
+        if option.told and (option.name in before or option.name in after):
+            old = before.get(option.name)
+            told = option.told(old, after.get(option.name, old))
+            before, after = ({**side, option.name: text} if option.name in side else side for side, text in zip((before, after), told))
+    return resource.shown(key, before), resource.shown(key, after)
 
 
 def _view(resource, obj) -> dict:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-MASK = "******"
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MASK
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,10 @@ class Resource:
         """The key as it is looked up."""
         parts = tuple(self.folded(name, part) for name, part in self.key_items(key))
         return parts[0] if isinstance(self.key, str) else parts
+
+    def found_by(self, values: Mapping):
+        """What an item or a view is looked up by: its key, folded."""
+        return self.fold(self.key_of(values))
 
     def folded(self, name: str, value):
         """A value of one of the key's options as it is looked up."""

@@ -26,6 +26,8 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.groups
+  - mlops.onprem.gitlab.projects
 options:
   access_tokens:
     description: The tokens to manage. Each name may be given once for each project or group.
@@ -63,14 +65,6 @@ options:
         description:
           - A token that ends in so many days or less is rotated; V(14) unless given. Less than O(access_tokens[].lifetime_days).
         type: int
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
-  groups:
-    description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also revoke every active token that is not listed, of the projects and groups that are listed or named by O(projects) and O(groups).

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.projects
 options:
   deploy_keys:
     description: The keys to manage. Each key may be given once for each project; comments do not count.
@@ -45,10 +46,6 @@ options:
         description:
           - Whether the key may push; V(false) for a new one unless given.
         type: bool
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also remove every key that is not listed, of the projects that are listed or named by O(projects).

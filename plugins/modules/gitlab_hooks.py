@@ -21,6 +21,8 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.groups
+  - mlops.onprem.gitlab.projects
   - mlops.onprem.fingerprint
 options:
   hooks:
@@ -126,14 +128,6 @@ options:
         description:
           - Template of the body. Needs GitLab 16.10.
         type: str
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
-  groups:
-    description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also delete every hook that is not listed, of the projects and groups that are listed or named by O(projects) and O(groups), and of the instance

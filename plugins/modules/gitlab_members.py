@@ -20,6 +20,8 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.groups
+  - mlops.onprem.gitlab.projects
 options:
   members:
     description: The members to manage. Each pair of a project or group and a user may be given once.
@@ -49,14 +51,6 @@ options:
         description:
           - Last day, such as V(2027-12-31); empty text takes it away.
         type: str
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
-  groups:
-    description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also remove every direct member who is not listed, of the projects and groups that are listed or named by O(projects) and O(groups).

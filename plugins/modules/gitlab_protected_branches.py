@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.projects
 options:
   protected_branches:
     description: The rules to manage. Each name may be given once for each project.
@@ -58,10 +59,6 @@ options:
         description:
           - Whether code owners have to approve. Needs GitLab Premium or Ultimate; refused elsewhere.
         type: bool
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also take away every rule that is not listed, of the projects that are listed or named by O(projects). Rules that a group gives stay.

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.projects
 options:
   protected_tags:
     description: The rules to manage. Each name may be given once for each project.
@@ -44,10 +45,6 @@ options:
           - Who may make such tags; V(maintainer) for a new rule unless given.
         type: str
         choices: [no_one, developer, maintainer, admin]
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also take away every rule that is not listed, of the projects that are listed or named by O(projects).

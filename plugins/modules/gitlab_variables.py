@@ -22,6 +22,8 @@ extends_documentation_fragment:
   - mlops.onprem.service.connection
   - mlops.onprem.service.list
   - mlops.onprem.gitlab
+  - mlops.onprem.gitlab.groups
+  - mlops.onprem.gitlab.projects
   - mlops.onprem.fingerprint
 options:
   variables:
@@ -75,14 +77,6 @@ options:
         description:
           - Description, at whose end the fingerprint of a hidden value is kept. Needs GitLab 16.2.
         type: str
-  projects:
-    description: Full paths of projects that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
-  groups:
-    description: Full paths of groups that O(state=gathered) reads and O(purge) covers, even without items there.
-    type: list
-    elements: str
   purge:
     description:
       - Also delete every variable that is not listed, of the projects and groups that are listed or named by O(projects) and O(groups), and of the

@@ -7,7 +7,6 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mlops.onprem.plugins.module_utils import _transport
 from ansible_collections.mlops.onprem.tests.standins.gitlab import GitLab
-from ansible_collections.mlops.onprem.tests.standins.jenkins import Jenkins
 
 
 @pytest.fixture
@@ -24,9 +23,3 @@ def login(server):
     if isinstance(server, GitLab):
         return {"url": server.url, "token": server.token}
     return {"url": server.url, "username": server.username, "password": server.token}
-
-
-@pytest.fixture
-def servers():
-    """{prefix of modules: how to make a fresh stand-in, how to connect to it}."""
-    return {"gitlab": (gitlab, login), "jenkins": (Jenkins, login)}

@@ -4,21 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import json
 import warnings
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.onprem.tests.integration.calling import call
 from ansible_collections.mlops.onprem.tests.standins.jenkins import Jenkins
-from ansible_collections.mlops.onprem.tests.standins.jenkins import xml as documents
 
-MODULES = "ansible_collections.mlops.onprem.plugins.modules"
 # what the recorded controller had not and our kinds of jobs and nodes need; its answers are those of the plugins' sources
 ADDED = {"git": "5.7.0", "workflow-multibranch": "806.vb_b_688f609ee9", "ssh-slaves": "3.1031.v72c6b_883b_869"}
-documents.OWNERS |= {"hudson.tools.": None, "jenkins.branch.": "branch-api", "jenkins.plugins.git.": "git", "jenkins.scm.": "scm-api"}
 
 
 def with_plugins(jenkins):
@@ -44,16 +37,8 @@ def runner(jenkins):
     """Run a module in this process: run("jenkins_jobs", jobs=[...]) returns what it prints. _check is check mode."""
 
     def module(name, _check=False, **options):
-        connection = {"url": jenkins.url, "username": jenkins.username, "password": jenkins.token}
-        out = io.StringIO()
-        with (
-            warnings.catch_warnings(),
-            patch_module_args(connection | options | {"_ansible_check_mode": _check, "_ansible_diff": True}),
-            contextlib.redirect_stdout(out),
-            pytest.raises(SystemExit),
-        ):
-            importlib.import_module(f"{MODULES}.{name}").main()
-        return json.loads(out.getvalue().splitlines()[-1])
+        with warnings.catch_warnings():
+            return call(name, {"url": jenkins.url, "username": jenkins.username, "password": jenkins.token} | options, _check)
 
     return module
 

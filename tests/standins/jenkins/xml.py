@@ -68,6 +68,7 @@ COLLECTIONS |= {"actions", "columns", "jobFilters", "properties", "unserializabl
 OWNERS = {
     "hudson.matrix.": "matrix-project", "hudson.model.": None, "hudson.scm.": None, "hudson.security.": None, "hudson.slaves.": None,
     "hudson.slaves.CommandLauncher": "command-launcher", "hudson.tasks.": None, "hudson.tasks.junit.": "junit", "hudson.triggers.": None,
+    "hudson.tools.": None, "jenkins.branch.": "branch-api", "jenkins.plugins.git.": "git", "jenkins.scm.": "scm-api",
     "hudson.util.": None, "hudson.plugins.git.": "git", "hudson.plugins.sshslaves.": "ssh-slaves", "hudson.plugins.timestamper.": "timestamper",
     "hudson.plugins.ws_cleanup.": "ws-cleanup", "hudson.maven.": "maven-plugin", "java.": None, "jenkins.model.": None, "jenkins.triggers.": None,
     "com.cloudbees.hudson.plugins.folder.": "cloudbees-folder", "com.cloudbees.hudson.plugins.folder.properties.AuthorizationMatrixProperty": None,
