@@ -47,6 +47,10 @@ $(TEST_PARTS:%=test-%): test-%: bootstrap-test
 build: bootstrap ## the collection as a tarball
 	@.venv/bin/ansible-galaxy collection build --force
 
+.PHONY: docs
+docs: bootstrap-test ## one page per role in docs/roles, from their argument specs
+	@.venv/bin/python scripts/role-docs
+
 .PHONY: lock
 lock: bootstrap ## compile requirements/*.in to hash-locked *.txt
 	@cd requirements && for name in uv controller dev collections example; do \

@@ -26,6 +26,10 @@ def test_linter(root, command):
     assert run(root, *command).returncode == 0
 
 
+def test_pages_of_roles_are_what_their_specs_say(root):
+    assert run(root, "python", "scripts/role-docs", "--check").returncode == 0
+
+
 def test_ansible_lint_profile_production(root):
     done = run(root, "ansible-lint", "--profile", "production", "--offline", "--nocolor", "-f", "pep8")
     assert done.returncode == 0
