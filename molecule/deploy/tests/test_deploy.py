@@ -70,3 +70,19 @@ def test_a_second_rollback_refuses_and_says_how_to_go_on(host):
     code, text = playbook("rollback", model="scale")
     assert code != 0 and "-e version=" in text
     assert served(host) == ("1", [2.0, 4.0, 6.0])
+
+
+def test_prometheus_is_told_what_is_released(host):
+    """From the state on disk, readable by the collector, within a quarter of a minute; requests by HAProxy's own exporter."""
+    host.check_output("systemctl start model-info.service")
+    told = host.check_output("runuser -u nobody cat /var/lib/prometheus/node-exporter/models.prom")
+    state = json.loads(host.check_output("cat /var/lib/models/scale/state.json"))
+    active = state["releases"][state["trail"][-1]]
+    slot = f'env="staging",slot="{state["slot"]}"}} 1'
+    assert f'mlops_model_info{{model="scale",digest="{active["digest"]}",version="{active["version"]}",{slot}' in told
+    assert f'mlops_model_active{{model="scale",{slot}' in told
+    assert f'mlops_model_bad{{model="scale",env="staging"}} {len(state["bad"])}' in told
+    assert host.service("model-info.timer").is_running and host.service("model-info.timer").is_enabled
+    assert "haproxy_backend_http_responses_total" in host.check_output("curl -sf http://127.0.0.1:8405/metrics")
+    assert host.check_output("curl -s -o /dev/null -w %{http_code} http://127.0.0.1:8405/v2") == "404"
+    assert float(host.check_output("systemd-analyze security --no-pager model-info.service").split()[-3]) <= 4.0
