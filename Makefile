@@ -43,6 +43,10 @@ TEST_PARTS := unit guards lint contract packaging sanity mutation integration mo
 $(TEST_PARTS:%=test-%): test-%: bootstrap-test
 	@tests/run $*
 
+.PHONY: test-long
+test-long: bootstrap-test ## what `make test` leaves out: kills at random moments, machines made anew, Debian 13, no network (hours)
+	@tests/run long
+
 .PHONY: build
 build: bootstrap ## the collection as a tarball
 	@.venv/bin/ansible-galaxy collection build --force

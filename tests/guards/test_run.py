@@ -48,7 +48,7 @@ def test_an_unknown_part_is_refused(root):
 
 
 def test_every_part_is_run_by_default(root):
-    """A folder of tests that tests/run does not name would never run."""
+    """A folder of tests that tests/run does not name would never run; the long ones are a command of their own."""
     named = re.search(r"\|\| parts=\((.*)\)", (root / "tests" / "run").read_text()).group(1).split()
     there = {path.name for path in (root / "tests").iterdir() if path.is_dir() and list(path.rglob("test_*.py"))}
-    assert there <= set(named)
+    assert there - {"long"} <= set(named)

@@ -11,12 +11,14 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTPUT = ROOT / "tests" / "output" / "molecule"
+# Reports of scenarios are counted with the part that runs them.
+OUTPUT = ROOT / "tests" / "output"
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -24,12 +26,12 @@ TRACEBACK = "Traceback (most recent call last)"
 class Scenario:
     """One scenario's machines and its steps."""
 
-    def __init__(self, name, folder):
-        self.name = name
+    def __init__(self, name, folder, part="molecule", **env):
+        self.name, self.report = name, OUTPUT / part / f"{name}.xml"
         # Two runs on one machine must not meet: neither in names nor in the loopback addresses that ports are published on.
         self.lab = f"molecule-{os.getpid()}"
         self.env = {**os.environ, "MLOPS_LAB": self.lab, "MLOPS_LAB_OCTET": str(100 + os.getpid() % 150), "XDG_STATE_HOME": str(folder / "state"),
-                    "MOLECULE_EPHEMERAL_DIRECTORY": str(folder / "molecule"), "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+                    "MOLECULE_EPHEMERAL_DIRECTORY": str(folder / "molecule"), "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", **env}
 
     def step(self, name, **env):
         """Run one molecule command; its output, which must show that hosts did something."""
@@ -60,15 +62,29 @@ class Scenario:
             found.update({(machine, unit): pid for pid, unit in re.findall(r"MainPID=(\d+)\nId=(\S+)", shown)})
         return found
 
+    def whole(self):
+        """Every step: a plan on bare machines, converge, again with nothing changed and nothing restarted, the scenario's own tests."""
+        self.play("check")
+        self.play("converge")
+        running = self.services()
+        assert running
+        self.play("idempotence")
+        assert self.services() == running, "a second run restarted a service"
+        self.report.parent.mkdir(parents=True, exist_ok=True)
+        self.report.unlink(missing_ok=True)
+        self.step("verify", PYTEST_ADDOPTS=f"--junitxml={self.report}")
+        assert ET.parse(self.report).findall(".//testcase"), "the scenario has no test"
+
 
 def docker(*command):
     """Standard output of a docker command that must end well."""
     return subprocess.run(["docker", *command], text=True, check=True, capture_output=True).stdout
 
 
-@pytest.fixture
-def scenario(request, tmp_path):
-    scenario = Scenario(request.param, tmp_path)
+@contextmanager
+def machines(*args, **kwargs):
+    """A Scenario whose machines are removed whatever happens."""
+    scenario = Scenario(*args, **kwargs)
     try:
         yield scenario
     finally:
@@ -76,15 +92,7 @@ def scenario(request, tmp_path):
         assert scenario.machines() == []
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, indirect=True)
-def test_scenario(scenario):
-    scenario.play("check")
-    scenario.play("converge")
-    running = scenario.services()
-    assert running
-    scenario.play("idempotence")
-    assert scenario.services() == running, "a second run restarted a service"
-    report = OUTPUT / f"{scenario.name}.xml"
-    report.unlink(missing_ok=True)
-    scenario.step("verify", PYTEST_ADDOPTS=f"--junitxml={report}")
-    assert ET.parse(report).findall(".//testcase"), "the scenario has no test"
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(name, tmp_path):
+    with machines(name, tmp_path) as scenario:
+        scenario.whole()
