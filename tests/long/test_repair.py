@@ -41,7 +41,7 @@ def test_site_killed_at_ten_random_moments(lab):
     """Ten runs are killed on the way from nothing to the whole site; the eleventh ends it, the twelfth has nothing to do."""
     seed = int(os.environ.get("KILL_SEED", time.time()))
     print(f"KILL_SEED={seed}")
-    moments = [random.Random(seed).uniform(3, 90) for _ in range(KILLS)]
+    moments = [random.Random(seed).uniform(3, 90) for _kill in range(KILLS)]
     killed = [kill_after(lab, seconds) for seconds in moments]
     print("killed after", [f"{seconds:.0f} s" for seconds in moments])
     assert all(killed), "a run ended before its kill: choose earlier moments"
