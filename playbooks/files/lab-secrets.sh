@@ -24,10 +24,15 @@ once signing.key openssl genpkey -algorithm ed25519 -out
 once signing.pub openssl pkey -in signing.key -pubout -out
 once ca.key openssl ecparam -name prime256v1 -genkey -noout -out
 once ca.crt openssl req -x509 -new -key ca.key -sha256 -days 3650 -subj '/CN=mlops lab CA' -addext 'keyUsage=critical,keyCertSign,cRLSign' -out
-once nexus.key openssl ecparam -name prime256v1 -genkey -noout -out
-if [ ! -e nexus.crt ]; then
-  openssl req -new -key nexus.key -subj '/CN=nexus1' -out nexus.csr
-  printf 'subjectAltName=DNS:nexus1,DNS:localhost,IP:%s\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n' "$2" >nexus.ext
-  once nexus.crt openssl x509 -req -in nexus.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -days 825 -extfile nexus.ext -out
-  rm -f nexus.csr nexus.ext
-fi
+certificate() { # certificate NAME EXTENSIONS: a key and what the CA signed for it
+  once "$1.key" openssl ecparam -name prime256v1 -genkey -noout -out
+  [ ! -e "$1.crt" ] || return 0
+  openssl req -new -key "$1.key" -subj "/CN=$1" -out "$1.csr"
+  printf 'basicConstraints=CA:FALSE\n%b\n' "$2" >"$1.ext"
+  once "$1.crt" openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -days 825 -extfile "$1.ext" -out
+  rm -f "$1.csr" "$1.ext"
+}
+certificate nexus "subjectAltName=DNS:nexus1,DNS:localhost,IP:$2\\nextendedKeyUsage=serverAuth"
+# What Nagios and its agents show one another.
+certificate nagios_client extendedKeyUsage=clientAuth
+certificate nagios_agent extendedKeyUsage=serverAuth
