@@ -57,6 +57,8 @@ PLANTED = [
      "planted_a is '' in defaults/main.yml and no default in"),
     (tree_rules.defaults_equal_specs, {f"{ROLE}defaults/main.yml": "planted_a: 1", f"{ROLE}meta/argument_specs.yml": SPEC % "planted_a: {required: true}"},
      "planted_a is required and has a value"),
+    (tree_rules.defaults_pass_specs, {f"{ROLE}meta/argument_specs.yml": SPEC % "planted_a: {type: dict, default: {}, options: {b: {required: true}}}"},
+     "planted_a requires b"),
     (tree_rules.names_of_roles, {f"{ROLE}defaults/main.yml": "port: 1"}, "port does not begin with planted_"),
     (tree_rules.names_of_roles, {f"{ROLE}vars/main.yml": "planted_port: 1"}, "planted_port does not begin with __planted_"),
     (tree_rules.names_of_roles, {f"{ROLE}tasks/main.yml": "[{block: [{register: answer}]}]"}, "register: answer does not begin with __planted_"),

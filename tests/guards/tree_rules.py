@@ -81,6 +81,17 @@ def defaults_equal_specs(tree):
                 yield f"roles/{role}: {name} is {defaults[name]!r} in defaults/main.yml and {shown} in meta/argument_specs.yml"
 
 
+def defaults_pass_specs(tree):
+    """What an option starts with has the suboptions that the option requires: Ansible looks into an empty mapping, too."""
+    for role in roles(tree):
+        for entry in (_of_role(tree, role, "meta/argument_specs.yml").get("argument_specs") or {}).values():
+            for name, about in (entry.get("options") or {}).items():
+                default, options = about.get("default"), about.get("options") or {}
+                for item in [default] if isinstance(default, dict) else default if isinstance(default, list) else []:
+                    for missing in sorted(part for part in options if options[part].get("required") and part not in item):
+                        yield f"roles/{role}: {name} requires {missing}, and its own default does not have it"
+
+
 def _differ(one, other):
     """True for 1 and True too, which Python holds equal."""
     return one != other or type(one) is not type(other)
@@ -188,5 +199,5 @@ def private_keys(tree):
     yield from _found(tree, PRIVATE_KEY, "a private key")
 
 
-RULES = (defaults_equal_specs, names_of_roles, forbidden, fully_qualified, secrets_in_tasks, secrets_in_role_options, begins_with_comment, registries,
-         machine_paths, private_keys)
+RULES = (defaults_equal_specs, defaults_pass_specs, names_of_roles, forbidden, fully_qualified, secrets_in_tasks, secrets_in_role_options,
+         begins_with_comment, registries, machine_paths, private_keys)
