@@ -62,7 +62,11 @@ class Lab:
 
     def address(self, host: str) -> str:
         """The loopback address of a machine."""
-        return f"127.0.{OCTET}.{SERVERS.get(host, 10)}"
+        return self.at(SERVERS.get(host, 10))
+
+    def at(self, number: int) -> str:
+        """The loopback address of the machine with this lab_number."""
+        return f"127.0.{OCTET}.{number}"
 
     def inside(self, host: str, *command: str, check: bool = True) -> str:
         """Output of a command run as root in a machine."""
@@ -71,5 +75,6 @@ class Lab:
 
     def main_pids(self) -> dict[str, str]:
         """MainPID of every service unit that matters, by machine."""
-        units = {"nexus1": "nexus nginx"} | dict.fromkeys(SERVERS, f"haproxy model-server@{MODEL}-a model-server@{MODEL}-b")
+        watched = "prometheus prometheus-alertmanager prometheus-blackbox-exporter prometheus-node-exporter nagios4 nagios-nrpe-server nginx"
+        units = {"nexus1": "nexus nginx", "monitor1": watched} | dict.fromkeys(SERVERS, f"haproxy model-server@{MODEL}-a model-server@{MODEL}-b")
         return {host: self.inside(host, "systemctl", "show", "-p", "Id,MainPID", *names.split()) for host, names in units.items()}

@@ -62,6 +62,7 @@ PLANTED = [
     (tree_rules.names_of_roles, {f"{ROLE}defaults/main.yml": "port: 1"}, "port does not begin with planted_"),
     (tree_rules.names_of_roles, {f"{ROLE}vars/main.yml": "planted_port: 1"}, "planted_port does not begin with __planted_"),
     (tree_rules.names_of_roles, {f"{ROLE}tasks/main.yml": "[{block: [{register: answer}]}]"}, "register: answer does not begin with __planted_"),
+    (tree_rules.inventories_know_the_roles, {"inventories/lab/group_vars/new.yml": "nexus_heep: 1g"}, "nexus_heep is no option of role nexus"),
     (tree_rules.forbidden, {f"{ROLE}tasks/main.yml": "[{block: [{ansible.builtin.set_fact: {a: 1}}]}]"}, "ansible.builtin.set_fact"),
     (tree_rules.forbidden, {"playbooks/new.yml": "[{hosts: all, tasks: [{ignore_errors: true}]}]"}, "ignore_errors"),
     (tree_rules.forbidden, {f"{ROLE}tasks/main.yml": "[{ansible.builtin.apt: {name: a, state: latest}}]"}, "state: latest"),

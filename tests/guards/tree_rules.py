@@ -112,6 +112,17 @@ def names_of_roles(tree):
                     yield f"{path}: {key}: {value} does not begin with __{role}_"
 
 
+def inventories_know_the_roles(tree):
+    """A variable of an inventory that begins with a role's name is one of that role's options; a misspelled one would be passed over in silence."""
+    options = {role: {name for entry in (_of_role(tree, role, "meta/argument_specs.yml").get("argument_specs") or {}).values()
+                      for name in entry.get("options") or ()} for role in roles(tree)}
+    for path, content in yaml_files(tree, "inventories/"):
+        for name in content if isinstance(content, dict) and "_vars/" in path else ():
+            mine = [role for role in options if name.startswith(f"{role}_")]
+            if mine and not any(name in options[role] for role in mine):
+                yield f"{path}: {name} is no option of role {' or '.join(mine)}"
+
+
 def forbidden(tree):
     """What hides where a value comes from, that something failed, or which version runs."""
     for path, content in yaml_files(tree):
@@ -199,5 +210,5 @@ def private_keys(tree):
     yield from _found(tree, PRIVATE_KEY, "a private key")
 
 
-RULES = (defaults_equal_specs, defaults_pass_specs, names_of_roles, forbidden, fully_qualified, secrets_in_tasks, secrets_in_role_options,
-         begins_with_comment, registries, machine_paths, private_keys)
+RULES = (defaults_equal_specs, defaults_pass_specs, names_of_roles, inventories_know_the_roles, forbidden, fully_qualified, secrets_in_tasks,
+         secrets_in_role_options, begins_with_comment, registries, machine_paths, private_keys)
