@@ -154,10 +154,11 @@ REFUSED = [
       "gitlab_smtp": {"port": 25}, "gitlab_root_password": "short", "gitlab_api_token": "A-token-that-ends-with-a-new-line\n", "gitlab_api_token_days": 400,
       "gitlab_update_secret": "when_changed", "gitlab_source": {"url": "file:///srv/standins/gitlab-ce", "suite": "./"}},
      ["gitlab_external_url begins with https, so gitlab_certificate", "gitlab_monitoring_addresses leaves out 127.0.0.1", "gitlab_backup_path is 'backups'",
-      "gitlab_smtp has no address", "gitlab_root_password is shorter", "gitlab_api_token has to be", "gitlab_api_token_days is 400", "that needs gitlab_fingerprint_key",
-      "it needs a suite, too, and key or key_url"]),
+      "gitlab_smtp has no address", "gitlab_root_password is shorter", "gitlab_api_token has to be", "gitlab_api_token_days is 400",
+      "that needs gitlab_fingerprint_key", "it needs a suite, too, and key or key_url"]),
     ({"gitlab_rb": {"sidekiq": {"max_concurrency": 5}, "gitlab_rail": {"time_zone": "UTC"}}},
-     ["sidekiq.max_concurrency was removed in GitLab 17.0. Use gitlab_sidekiq_concurrency.", "gitlab_rail is no section of gitlab.rb; did you mean gitlab_rails?"]),
+     ["sidekiq.max_concurrency was removed in GitLab 17.0. Use gitlab_sidekiq_concurrency.",
+      "gitlab_rail is no section of gitlab.rb; did you mean gitlab_rails?"]),
     ({"gitlab_version": LAST}, ["GitLab 17.11 is a required stop on the way to 18.2.8-ce.0. Next set gitlab_version to the latest patch release of 17.11,"]),
 ]
 
