@@ -15,7 +15,7 @@ once() { # once FILE COMMAND...: run the command with FILE.new as its last argum
   echo "made $file"
 }
 password() { openssl rand -hex 20 >"$1"; }
-for name in nexus_admin nexus_publisher nexus_deployer; do
+for name in nexus_admin nexus_publisher nexus_deployer nexus_metrics monitoring gitlab_root gitlab_api; do
   once "$name.password" password
 done
 once id_ed25519 ssh-keygen -q -t ed25519 -N '' -C mlops-lab -f
@@ -32,7 +32,8 @@ certificate() { # certificate NAME EXTENSIONS: a key and what the CA signed for 
   once "$1.crt" openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -days 825 -extfile "$1.ext" -out
   rm -f "$1.csr" "$1.ext"
 }
-certificate nexus "subjectAltName=DNS:nexus1,DNS:localhost,IP:$2\\nextendedKeyUsage=serverAuth"
+certificate nexus "subjectAltName=DNS:nexus1,DNS:localhost,IP:$2.10\\nextendedKeyUsage=serverAuth"
+certificate gitlab "subjectAltName=DNS:gitlab1,IP:$2.40\\nextendedKeyUsage=serverAuth"
 # What Nagios and its agents show one another.
 certificate nagios_client extendedKeyUsage=clientAuth
 certificate nagios_agent extendedKeyUsage=serverAuth
