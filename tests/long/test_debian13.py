@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mlops.onprem.tests.molecule.test_scenarios import machines
 
-CORE = ["software", "model_server"]
+CORE = ["software", "reverse_proxy", "prometheus", "nagios", "model_server"]
 
 
 @pytest.mark.parametrize("name", CORE)

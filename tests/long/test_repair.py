@@ -10,11 +10,12 @@ import signal
 import subprocess
 import time
 
+import pytest
 from ansible_collections.mlops.onprem.tests.e2e.lab import ROOT
 
 KILLS = 10
 # What a host is: the files that say what runs there, and the units that run. Keys and logs of its own are not part of it.
-FILES = ("find /etc/systemd/system /etc/haproxy /etc/model-server /etc/nginx /etc/default -type f "
+FILES = ("find /etc/systemd/system /etc/haproxy /etc/model-server /etc/nginx /etc/prometheus /etc/nagios /etc/nagios4 /etc/default -type f "
          "-not -name '*.crt' -not -name '*.key' 2>/dev/null | sort | xargs sha256sum")
 UNITS = "systemctl list-units --type=service --state=running --no-legend --plain | cut -d' ' -f1 | grep -vE '^(ssh@|user@|session|getty|model-info)' | sort"
 
@@ -50,9 +51,9 @@ def test_site_killed_at_ten_random_moments(lab):
     assert (again.code, again.changed_tasks()) == (0, [])
 
 
-def test_a_host_reinstalled_from_empty_converges_to_the_same(lab):
+@pytest.mark.parametrize("host", ["production2", "monitor1"])
+def test_a_host_reinstalled_from_empty_converges_to_the_same(lab, host):
     """The machine is thrown away with its disk; the next run makes it what it was."""
-    host = "production2"
     before = configuration(lab, host)
     assert before[0] and before[1]
     subprocess.run(["docker", "rm", "--force", "--volumes", f"mlops-test-{host}"], check=True, stdout=subprocess.DEVNULL)

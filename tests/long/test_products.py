@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lab with machines of products that cannot be had here: they join when a package repository answers. What answers is a stand-in, not the product.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlops.onprem.tests.e2e.lab import ROOT
+
+PACKAGES = ROOT / "tests" / "standins" / "packages"
+# Package of the stand-in by product, and the version that it stands for.
+PRODUCTS = {"gitlab": ("gitlab-ce", "18.2.8-ce.0")}
+
+
+@pytest.fixture(name="repositories")
+def fixture_repositories(lab):
+    """{product: InRelease of its stand-in's package repository}; the machines see the repositories below /srv/mirror."""
+    mirror = Path(lab.env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-onprem" / "mirror"
+    folder = mirror / "standins"
+    for package, _version in PRODUCTS.values():
+        subprocess.run([PACKAGES / "build", package, folder], check=True)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield {product: f"http://127.0.0.1:{server.server_port}/{package}/InRelease" for product, (package, _version) in PRODUCTS.items()}
+        server.shutdown()
+    shutil.rmtree(folder)
+
+
+def test_products_join_the_lab_when_their_packages_can_be_had(lab, repositories, tmp_path):
+    sources = {}
+    for product, (package, version) in PRODUCTS.items():
+        folder = Path(lab.env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-onprem" / "mirror" / "standins" / package
+        sources[f"{product}_source"] = {"url": f"file:///srv/mirror/standins/{package}", "suite": "./", "key": (folder / "key.asc").read_text()}
+        sources[f"{product}_version"] = version
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps(sources))
+    without = lab.playbook("lab")
+    assert without.code == 0 and f"left out, because the package repositories of their vendors are not reachable from here: {', '.join(PRODUCTS)}" in without.text
+    assert lab.playbook("lab", lab_vendors=repositories).code == 0
+    assert lab.playbook("site", "-e", f"@{given}").code == 0
+    again = lab.playbook("site", "-e", f"@{given}")
+    assert (again.code, again.changed_tasks()) == (0, [])
+    assert {"gitlab1"} <= set(again.recap)
