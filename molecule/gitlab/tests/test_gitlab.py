@@ -42,8 +42,7 @@ def command(*flags, **variables):
 
 def playbook(*flags, **variables):
     """(exit code, output) of gitlab.yml with other values than the scenario's."""
-    done = subprocess.run(command(*flags, **variables), text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "ANSIBLE_PIPELINING": "1"})
+    done = subprocess.run(command(*flags, **variables), text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     print(done.stdout)
     return done.returncode, " ".join(done.stdout.split())
 

@@ -29,8 +29,7 @@ def ask(host, path, user="admin", secret="admin"):
 def run(**variables):
     """The role's configuration with other variables: the finished ansible-playbook."""
     command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOK, "--tags", "configure", "-e", json.dumps(variables)]
-    env = {**os.environ, "ANSIBLE_PIPELINING": "1"}
-    return subprocess.run(command, env=env, text=True, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(command, text=True, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.parametrize("unit", ["nexus", "nginx"])

@@ -26,8 +26,7 @@ def password(name):
 def run(**variables):
     """The role with other variables, as talkative as it can be: the finished ansible-playbook."""
     command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], HERE.parents[1] / "shared" / "converge.yml", "-vvv", "--diff", "-e"]
-    return subprocess.run([*command, json.dumps(variables)], env={**os.environ, "ANSIBLE_PIPELINING": "1"}, text=True, check=False,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run([*command, json.dumps(variables)], text=True, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def good(**variables):
