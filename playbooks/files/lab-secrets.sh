@@ -15,7 +15,7 @@ once() { # once FILE COMMAND...: run the command with FILE.new as its last argum
   echo "made $file"
 }
 password() { openssl rand -hex 20 >"$1"; }
-for name in nexus_admin nexus_publisher nexus_deployer nexus_metrics monitoring gitlab_root gitlab_api; do
+for name in nexus_admin nexus_publisher nexus_deployer nexus_metrics monitoring grafana_admin gitlab_root gitlab_api; do
   once "$name.password" password
 done
 once id_ed25519 ssh-keygen -q -t ed25519 -N '' -C mlops-lab -f

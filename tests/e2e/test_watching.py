@@ -16,8 +16,10 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from ansible_collections.mlops.onprem.tests.e2e.lab import MODEL, SERVERS
+from ansible_collections.mlops.onprem.tests.dashboards import queries
+from ansible_collections.mlops.onprem.tests.e2e.lab import MODEL, ROOT, SERVERS
 
+DASHBOARDS = sorted((ROOT / "roles" / "grafana" / "files" / "dashboards").glob("*.json"))
 MONITOR, INBOX = 30, 31
 
 
@@ -88,6 +90,13 @@ def test_prometheus_knows_what_each_host_serves(lab, ask):
     until(lambda: set(versions()) == set(SERVERS))
     state = {host: json.loads(lab.inside(host, "cat", f"/var/lib/models/{MODEL}/state.json")) for host in SERVERS}
     assert versions() == {host: about["releases"][about["trail"][-1]]["version"] for host, about in state.items()}
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_of_a_dashboard_has_something_to_show(ask, path):
+    found = queries(path)
+    assert found
+    until(lambda: not [title for title, expr in found if not series(ask, expr)])
 
 
 def test_a_stopped_router_is_told_by_mail_and_chat_and_by_nagios(lab, ask):

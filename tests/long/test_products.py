@@ -18,7 +18,7 @@ from ansible_collections.mlops.onprem.tests.e2e.lab import ROOT
 
 PACKAGES = ROOT / "tests" / "standins" / "packages"
 # Package of the stand-in by product, and the version that it stands for.
-PRODUCTS = {"gitlab": ("gitlab-ce", "18.2.8-ce.0")}
+PRODUCTS = {"gitlab": ("gitlab-ce", "18.2.8-ce.0"), "grafana": ("grafana", "13.2.3")}
 
 
 @pytest.fixture(name="repositories")
