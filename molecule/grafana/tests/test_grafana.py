@@ -169,17 +169,13 @@ def test_broken_dashboard_does_not_replace_the_good_one(host, tmp_path):
     assert "team" in shown(host)
 
 
-# The package stays as it is.
-CONFIGURED = ("--tags", "configure,provision")
-
-
 def test_life_of_a_site(host, tmp_path):
     """Dashboards change and go, and the password changes: no restart, the old one does not open. What else left goes: one restart."""
     before = process(host)
     new = "second-secret-2 #"
     (tmp_path / "team.json").write_text('{"uid": "team", "title": "Team two", "schemaVersion": 42, "panels": []}')
     values = {"grafana_dashboards_path": str(tmp_path), "grafana_dashboards": ["overview", "serving"], "grafana_admin_password": new}
-    code, text = role(*CONFIGURED, "-vvv", "--diff", **values)
+    code, text = role("-vvv", "--diff", **values)
     assert code == 0 and not [secret for secret in SECRETS if secret in text], text
     assert curl(host, "/api/user")[0] == 401
     shown_now = {row["uid"]: row["title"] for row in json.loads(curl(host, "/api/search?type=dash-db", new)[1])}
@@ -189,7 +185,7 @@ def test_life_of_a_site(host, tmp_path):
     assert process(host) == before
 
     host.check_output("printf '[database]\\npassword = source-secret-1\\n' >>/etc/grafana/grafana.ini")
-    code, text = role(*CONFIGURED, "--diff", grafana_datasources=[], grafana_secrets=[], grafana_settings={})
+    code, text = role("--diff", grafana_datasources=[], grafana_secrets=[], grafana_settings={})
     assert code == 0 and not [secret for secret in SECRETS if secret in text], text
     assert process(host) != before
     assert api(host, "/api/user")["login"] == "admin" and "mlops-hosts" in shown(host)
