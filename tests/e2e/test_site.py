@@ -91,29 +91,31 @@ def test_site_again_changes_nothing(lab):
     assert lab.main_pids() == pids
 
 
-def test_site_from_playbooks_folder_and_from_tarball(lab, tmp_path):
-    """Both ways a user starts it: beside the playbook, and from the built collection in another folder."""
-    done = lab.run("ansible-playbook", "-i", "../inventories/lab", "site.yml", cwd=ROOT / "playbooks", env={"ANSIBLE_COLLECTIONS_PATH": ""})
-    assert (done.code, done.changed_tasks()) == (0, [])
-    assert lab.run("ansible-galaxy", "collection", "build", "--output-path", str(tmp_path)).code == 0
-    tarball = next(tmp_path.glob("*.tar.gz"))
-    installed = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "collections")}
-    folder = installed["ANSIBLE_COLLECTIONS_PATH"]
-    assert lab.run("ansible-galaxy", "collection", "install", str(tarball), "-p", folder, cwd=tmp_path, env=installed).code == 0
-    inventory = tmp_path / "collections/ansible_collections/mlops/onprem/inventories/lab"
-    done = lab.run("ansible-playbook", "-i", str(inventory), "mlops.onprem.site", cwd=tmp_path, env=installed)
-    assert (done.code, done.changed_tasks()) == (0, [])
+def from_playbooks_folder(lab):
+    """site.yml beside itself, as in a checkout that nothing was installed from."""
+    return lab.run("ansible-playbook", "-i", "../inventories/lab", "site.yml", cwd=ROOT / "playbooks", env={"ANSIBLE_COLLECTIONS_PATH": ""})
 
 
-def test_site_repairs_exactly_what_was_broken(lab):
-    """A stopped service, an edited file, a deleted Nexus role: the next run repairs those three, the one after changes nothing."""
+def from_tarball(lab, folder):
+    """mlops.onprem.site of the built and installed collection, from another folder."""
+    assert lab.run("ansible-galaxy", "collection", "build", "--output-path", str(folder)).code == 0
+    tarball = next(folder.glob("*.tar.gz"))
+    installed = {"ANSIBLE_COLLECTIONS_PATH": str(folder / "collections")}
+    assert lab.run("ansible-galaxy", "collection", "install", str(tarball), "-p", str(folder / "collections"), cwd=folder, env=installed).code == 0
+    inventory = folder / "collections/ansible_collections/mlops/onprem/inventories/lab"
+    return lab.run("ansible-playbook", "-i", str(inventory), "mlops.onprem.site", cwd=folder, env=installed)
+
+
+def test_site_repairs_exactly_what_was_broken(lab, tmp_path):
+    """A stopped service, an edited file, a deleted Nexus role: the next run repairs those three, the one after changes nothing. The two runs are started
+    in the two other ways there are."""
     lab.inside("production1", "systemctl", "stop", "haproxy")
     lab.inside("production2", "sh", "-c", "echo '# by hand' >>/etc/haproxy/haproxy.cfg")
     password = (lab.home / "secrets" / "nexus_admin.password").read_text().strip()
     role = "http://127.0.0.1:8081/service/rest/v1/security/roles/model-publisher"
     lab.inside("nexus1", "curl", "-sSf", "-u", f"admin:{password}", "-X", "DELETE", role)
     pids = lab.main_pids()
-    done = lab.playbook("site")
+    done = from_playbooks_folder(lab)
     assert done.code == 0
     repaired = {re.search(r"\[(?:[\w.]+ : )?(.*?)\]", task).group(1): re.findall(r"^changed: \[(\w+)", task, re.M) for task in done.changed_tasks()}
     assert repaired == {
@@ -126,7 +128,7 @@ def test_site_repairs_exactly_what_was_broken(lab):
     }
     after = lab.main_pids()
     assert {host for host in pids if pids[host] != after[host]} == {"production1"}
-    done = lab.playbook("site")
+    done = from_tarball(lab, tmp_path)
     assert (done.code, done.changed_tasks()) == (0, [])
     assert lab.main_pids() == after
 
