@@ -32,6 +32,7 @@ ARROWS = {
     "_jenkins_kinds": {"_errors", "_resource", "_jenkins", "_jenkins_xml", "_jenkins_items"},
     "_jenkins_work": {"_errors", "_jenkins"},
     "_jenkins_plugins": {"_errors", "_transport", "_reconcile", "_jenkins_work"},
+    "_jenkins_closure": {"_errors", "_jenkins_plugins"},
     "_jenkins_casc": {"_errors", "_jenkins_work"},
     "_package": {"_errors"},
     "_store": {"_errors", "_transport", "_package"},
