@@ -41,7 +41,7 @@ def curl(host, path, user="admin", password=PASSWORD):
     """(status, text) of one request; the password goes by standard input. Without a user nobody asks."""
     login = f"user = {json.dumps(f'{user}:{password}')}" if user else ""
     done = host.run(f"printf '%s\\n' {shlex.quote(login)} | curl -sS -g -K - -w '\\n%{{http_code}}' {shlex.quote(API + path)}")
-    text, _, status = done.stdout.rpartition("\n")
+    text, _newline, status = done.stdout.rpartition("\n")
     return int(status), text
 
 

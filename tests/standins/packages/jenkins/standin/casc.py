@@ -71,7 +71,7 @@ class Invalid(Exception):
     """What the plugin says of a document that it does not take."""
 
 
-def read(text: str, plugins, environment=os.environ) -> dict:
+def read(text: str, plugins) -> dict:
     """The document with its variables resolved; `plugins` are the names of the active ones."""
     try:
         document = yaml.safe_load(text)
@@ -88,7 +88,7 @@ def read(text: str, plugins, environment=os.environ) -> dict:
         raise Invalid(f"No configurator found for the following root element{'s' if len(unknown) > 1 else ''}: {names}. This may indicate that the required"
                       " plugin is not installed or failed to load. Verify that the plugin is installed and check the Jenkins startup logs for plugin"
                       f" loading errors.{names}")
-    return _read(document, SCHEMA, "root", plugins, environment)
+    return _read(document, SCHEMA, "root", plugins, os.environ)
 
 
 def _read(value, schema, name, plugins, environment):
