@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright: (c) 2026, the mlops.onprem developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Tells one contact of Nagios what happened, by e-mail or webhook. What a check means and where the contact is reached stands in notify.json, which holds
