@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, the mlops.onprem developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Fills, seals and verifies a bundle: one folder with all that a site takes from outside. It does not know what a site needs: playbook bundle says so.
@@ -479,7 +478,7 @@ def seal(part):
     put(part.path("variables.json"), json.dumps(variables, indent=2, sort_keys=True) + "\n")
     part.has("variables.json", "made here")
     with open(__file__, encoding="utf-8") as file:
-        put(part.path(VERIFIER), file.read())
+        put(part.path(VERIFIER), "#!/usr/bin/env python3\n" + file.read())
     os.chmod(part.path(VERIFIER), 0o755)
     part.has(VERIFIER, "this collection")
     shutil.rmtree(part.partial(""), ignore_errors=True)
