@@ -99,7 +99,7 @@ def mistyped(value, hint, at):
     elif hint is float:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             yield f"{at}: {value!r} is no number"
-    elif hint not in (object, typing.Any) and type(value) is not hint:
+    elif hint not in (object, typing.Any) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
         yield f"{at}: {value!r} is no {getattr(hint, '__name__', hint)}"
 
 
@@ -183,8 +183,8 @@ def test_links_lead_to_dashboards_that_are_there():
 def test_every_panel_is_asked(path):
     found = asked.queries(path)
     titles = {panel["title"] for panel in read(path)["panels"] if panel["type"] not in SILENT}
-    assert titles <= {title for title, _ in found}
-    assert not [expression for _, expression in found if "${" in expression or "$_" in expression or "$h" in expression]
+    assert titles <= {title for title, _title in found}
+    assert not [expression for _title, expression in found if "${" in expression or "$_" in expression or "$h" in expression]
 
 
 def test_role_offers_the_dashboards_that_are_there():

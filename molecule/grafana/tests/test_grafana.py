@@ -30,7 +30,7 @@ def curl(host, path, password=PASSWORD, method="GET"):
     """(status, text) of one request; the password goes by standard input. None is no password."""
     login = "" if password is None else "user = " + json.dumps(f"admin:{password}")
     done = host.run(f"printf '%s\\n' {shlex.quote(login)} | curl -sS -X {method} -K - -w '\\n%{{http_code}}' {shlex.quote(API + path)}")
-    text, _, status = done.stdout.rpartition("\n")
+    text, _line, status = done.stdout.rpartition("\n")
     return int(status), text
 
 
@@ -42,7 +42,7 @@ def api(host, path):
 
 def empty(host, found):
     """Those of the queries that find nothing, asked in one go as Grafana asks: by its data source."""
-    urls = [f'url = "{API}/api/datasources/proxy/uid/prometheus/api/v1/query?query={quote(expression)}"' for _, expression in found]
+    urls = [f'url = "{API}/api/datasources/proxy/uid/prometheus/api/v1/query?query={quote(expression)}"' for _title, expression in found]
     config = "\n".join(["user = " + json.dumps(f"admin:{PASSWORD}"), r'write-out = "\n"', *urls])
     answers = host.check_output(f"printf %s {shlex.quote(config)} | curl -sS -K -").splitlines()
     assert len(answers) == len(found)
@@ -132,7 +132,7 @@ def test_every_panel_finds_something(host, path):
     """Rates need two scrapes, so the first answers may be empty."""
     left = queries(path)
     assert len(left) > 10
-    for _ in range(30):
+    for _try in range(30):
         left = empty(host, left)
         if not left:
             return

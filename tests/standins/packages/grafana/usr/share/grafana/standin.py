@@ -161,10 +161,10 @@ def provision_datasources(settings, database):
         for entry in values(content.get("datasources") or [], str(path)):
             if not entry.get("name") or not entry.get("type"):
                 raise Refused(f"{path}: a data source needs a name and a type")
-            if entry["name"] in wanted or entry.get("uid") in {about.get("uid") for about, _ in wanted.values()} - {None}:
+            if entry["name"] in wanted or entry.get("uid") in {about.get("uid") for about, _text in wanted.values()} - {None}:
                 raise Refused(f"{path}: {entry['name']}: name or uid is there twice")
             wanted[entry["name"]] = (entry, bool(content.get("prune")))
-    if sum(bool(about.get("isDefault")) for about, _ in wanted.values()) > 1:
+    if sum(bool(about.get("isDefault")) for about, _text in wanted.values()) > 1:
         raise Refused("datasource.yaml config is invalid. Only one datasource per organization can be marked as default")
     with database.open() as db:
         for (name,) in db.execute("SELECT name FROM data_source WHERE pruned = 1").fetchall():
@@ -293,10 +293,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def login(self):
         """The user of the request, or None; an error was answered where this is False."""
-        kind, _, text = self.headers.get("Authorization", "").partition(" ")
+        kind, _space, text = self.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "basic" or not true(self.server.settings, "auth.basic", "enabled"):
             return None
-        name, _, password = base64.b64decode(text).decode().partition(":")
+        name, _colon, password = base64.b64decode(text).decode().partition(":")
         failed = [then for then in self.server.failed.get(name, []) if time.monotonic() - then < WINDOW]
         user = self.server.database.user(name)
         guarded = not true(self.server.settings, "security", "disable_brute_force_login_protection")
@@ -395,10 +395,10 @@ class Handler(BaseHTTPRequestHandler):
     def search(self, user, query, body):
         rows = []
         by_uid = self.server.dashboards.by_uid()
-        for title in sorted({folder for _, folder, _ in by_uid.values()} - {""}):
+        for title in sorted({folder for _path, folder, _content in by_uid.values()} - {""}):
             uid = folder_uid(title)
             rows.append({"uid": uid, "title": title, "type": "dash-folder", "url": f"/dashboards/f/{uid}/{slug(title)}", "tags": []})
-        for uid, (_, folder, content) in sorted(by_uid.items()):
+        for uid, (_path, folder, content) in sorted(by_uid.items()):
             row = {"uid": uid, "title": content["title"], "type": "dash-db", "url": f"/d/{uid}/{slug(content['title'])}", "tags": content.get("tags") or []}
             rows.append({**row, **({"folderUid": folder_uid(folder), "folderTitle": folder} if folder else {})})
         rows = [row for row in rows if query.get("type") in (None, row["type"]) and query.get("query", "").lower() in row["title"].lower()]
@@ -480,7 +480,7 @@ def cli(arguments):
     if rest[:2] != ["admin", "reset-admin-password"]:
         raise Refused(f"the stand-in knows admin reset-admin-password only, not: {' '.join(rest)}")
     overrides = [f"--{name}={options[f'--{name}']}" for name in ("homepath", "config") if f"--{name}" in options]
-    settings, _ = configuration([*overrides, *options.get("--configOverrides", "").split()])
+    settings, _faults = configuration([*overrides, *options.get("--configOverrides", "").split()])
     password = sys.stdin.readline().rstrip("\n") if "--password-from-stdin" in options else "".join(rest[2:3])
     if len(password) < 4:
         raise Refused("new password is too short")
