@@ -44,7 +44,7 @@ $(TEST_PARTS:%=test-%): test-%: bootstrap-test
 	@tests/run $*
 
 .PHONY: test-long
-test-long: bootstrap-test ## what `make test` leaves out: kills at random moments, machines made anew, Debian 13 (hours)
+test-long: bootstrap-test ## what `make test` leaves out: kills at random moments, machines made anew, Debian 13, no network (hours)
 	@tests/run long
 
 .PHONY: build
