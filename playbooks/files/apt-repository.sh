@@ -3,9 +3,13 @@
 # Usage: apt-repository.sh FOLDER KEYHOME     KEYHOME keeps the signing key, made at the first use; FOLDER/key.asc becomes its public half.
 set -eu
 folder=$1
-export GNUPGHOME="$2"
 umask 077
-mkdir -p "$GNUPGHOME"
+mkdir -p "$2"
+# By a short name: gpg's agent listens on a socket in its home, and the path of a socket has at most 107 characters.
+short=$(mktemp -d)
+ln -s "$(cd "$2" && pwd)" "$short/keys"
+export GNUPGHOME="$short/keys"
+trap 'gpgconf --kill gpg-agent; rm -rf "$short"' EXIT
 gpg --batch --quiet --list-secret-keys mlops-onprem >/dev/null 2>&1 \
   || gpg --batch --quiet --passphrase '' --quick-generate-key 'mlops-onprem package repository <mlops-onprem@localhost>' ed25519 sign never
 umask 022
@@ -24,4 +28,3 @@ else
   rm .Release.new
   echo "made $folder"
 fi
-gpgconf --kill gpg-agent
