@@ -33,6 +33,11 @@ class Problem(Exception):
     """What a person must read; the message is whole."""
 
 
+def without_login(text):
+    """A mirror's address may hold a password; the lock file and messages are for everybody."""
+    return re.sub(r"(?<=://)[^/@\s"]+@", "", text)
+
+
 # --- files
 
 
@@ -106,11 +111,10 @@ class Part:
         return path
 
     def has(self, name, source, **more):
-        # A mirror's address may hold a password; the lock file is for everybody.
-        self.files[name] = {"from": re.sub(r"(?<=://)[^/@]+@", "", source), **more}
+        self.files[name] = {"from": without_login(source), **more}
 
     def lacks(self, what, why, wanted_by):
-        self.missing.append({"what": what, "why": why, "for": wanted_by})
+        self.missing.append({"what": without_login(what), "why": without_login(why), "for": wanted_by})
 
     def fetch(self, name, url, sha256, **more):
         """Have one file by its URL. An empty sha256 takes what comes, each time."""
@@ -501,7 +505,7 @@ def seal(part):
         "replaced": [each for done in part.given["parts"] for each in done.get("replaced", ())],
         "files": files,
     }
-    changed = put(part.path(LOCK), json.dumps(lock, indent=1, sort_keys=True) + "\n")
+    changed = put(part.path(LOCK), without_login(json.dumps(lock, indent=1, sort_keys=True)) + "\n")
     return {"changed": changed, "removed": removed, "files": len(files), "size": sum(each["size"] for each in files.values()),
             "sha256": digest(part.path(LOCK)), "missing": lock["missing"], "replaced": lock["replaced"],
             "fetched": sum(done["fetched"] for done in part.given["parts"])}

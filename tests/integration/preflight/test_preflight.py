@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
+# What a watched host must have been given.
+WATCHED = dict.fromkeys(("site_checks", "nagios_agent_certificate", "nagios_agent_key", "nagios_agent_ca"), "given")
 
 
 @pytest.fixture(name="preflight")
@@ -20,7 +22,7 @@ def fixture_preflight(tmp_path):
     """Call with {group: {host: variables}} and -e values: (exit code, output) of the playbook."""
 
     def run(groups, *options, **variables):
-        here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}", "site_address": "localhost"}
         inventory = {group: {"hosts": {host: here | values for host, values in hosts.items()}} for group, hosts in groups.items()}
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
         given = tmp_path / "given.yml"
@@ -35,7 +37,7 @@ def fixture_preflight(tmp_path):
 
 
 def test_a_host_without_a_problem_passes(preflight):
-    code, text = preflight({"monitored": {"one": {"site_address": "localhost"}}})
+    code, text = preflight({"monitored": {"one": WATCHED}})
     assert code == 0
     assert "nothing speaks against setting up 1 hosts" in text
 
@@ -53,8 +55,9 @@ def test_every_problem_of_every_host_is_in_one_message(preflight):
     assert code == 2
     assert "nothing was changed" in text
     for problem in (
-        "one: operating system is ", "right would be debian 99", "one: name no-such-host.invalid does not resolve", f"one: port {port} is in use by python",
+        "three: operating system is ", "right would be debian 99", "one: name no-such-host.invalid does not resolve", f"one: port {port} is in use by python",
         "one: variable nexus_url is missing or empty; group nexus needs it", "one: variable nexus_admin_password is missing or empty",
+        "two: variable gitlab_api_token is missing or empty; group gitlab needs it", "three: variable nagios_agent_key is missing or empty",
         "two: source http://127.0.0.1:1/packages cannot be reached", "two: variable gitlab_root_password is missing or empty",
         "three: source file:///no/such/mirror is not there", "three: clock is ",
     ):
