@@ -35,7 +35,7 @@ class Problem(Exception):
 
 def without_login(text):
     """A mirror's address may hold a password; the lock file and messages are for everybody."""
-    return re.sub(r"(?<=://)[^/@\s"]+@", "", text)
+    return re.sub(r'(?<=://)[^/@\s"]+@', "", text)
 
 
 # --- files
