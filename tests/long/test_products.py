@@ -23,31 +23,30 @@ PRODUCTS = {"gitlab": ("gitlab-ce", "18.2.8-ce.0"), "grafana": ("grafana", "13.2
 
 @pytest.fixture(name="repositories")
 def fixture_repositories(lab):
-    """{product: InRelease of its stand-in's package repository}; the machines see the repositories below /srv/mirror."""
-    mirror = Path(lab.env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-onprem" / "mirror"
-    folder = mirror / "standins"
+    """({product: InRelease of its stand-in's package repository}, their folder, which the machines see as /srv/mirror/standins)."""
+    folder = Path(lab.env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-onprem" / "mirror" / "standins"
     for package, _version in PRODUCTS.values():
         subprocess.run([PACKAGES / "build", package, folder], check=True)
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield {product: f"http://127.0.0.1:{server.server_port}/{package}/InRelease" for product, (package, _version) in PRODUCTS.items()}
+        yield {product: f"http://127.0.0.1:{server.server_port}/{package}/InRelease" for product, (package, _version) in PRODUCTS.items()}, folder
         server.shutdown()
     shutil.rmtree(folder)
 
 
 def test_products_join_the_lab_when_their_packages_can_be_had(lab, repositories, tmp_path):
+    addresses, folder = repositories
     sources = {}
     for product, (package, version) in PRODUCTS.items():
-        folder = Path(lab.env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlops-onprem" / "mirror" / "standins" / package
-        sources[f"{product}_source"] = {"url": f"file:///srv/mirror/standins/{package}", "suite": "./", "key": (folder / "key.asc").read_text()}
+        sources[f"{product}_source"] = {"url": f"file:///srv/mirror/standins/{package}", "suite": "./", "key": (folder / package / "key.asc").read_text()}
         sources[f"{product}_version"] = version
     given = tmp_path / "given.json"
     given.write_text(json.dumps(sources))
     without = lab.playbook("lab")
     assert without.code == 0
     assert f"left out, because the package repositories of their vendors are not reachable from here: {', '.join(PRODUCTS)}" in without.text
-    assert lab.playbook("lab", lab_vendors=repositories).code == 0
+    assert lab.playbook("lab", lab_vendors=addresses).code == 0
     assert lab.playbook("site", "-e", f"@{given}").code == 0
     again = lab.playbook("site", "-e", f"@{given}")
     assert (again.code, again.changed_tasks()) == (0, [])

@@ -55,7 +55,7 @@ def role(*options, tags="configure", **values):
     """(exit code, output) of another run of steps of the playbook on Jenkins' machine, with other values."""
     command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", f"@{SCENARIO.parent}/deploy/vars/store.yml", "-e", json.dumps(values),
                "--limit", "jenkins1", "--tags", tags, *options, SCENARIO.parents[1] / "playbooks" / "jenkins.yml"]
-    env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_PIPELINING": "1"}
+    env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     print(done.stdout + done.stderr)
     return done.returncode, done.stdout + done.stderr
