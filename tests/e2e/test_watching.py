@@ -118,3 +118,14 @@ def test_a_stopped_router_is_told_by_mail_and_chat_and_by_nagios(lab, ask):
         lab.inside("production1", "systemctl", "start", "haproxy")
     until(lambda: not series(ask, 'ALERTS{alertname="RouterDown",alertstate="firing"}'))
     until(lambda: nagios(ask)["production1", "RouterDown"] == "ok")
+
+
+def test_each_deploy_and_rollback_of_this_site_was_told_by_mail_and_chat(lab):
+    """test_site.py deployed version 2, a bad one, and rolled back: each start and each end once, with who, why and what came of it."""
+    texts = {kind: [json.dumps(message) for message in inbox(lab) if message["kind"] == kind and MODEL in json.dumps(message)] for kind in ("mail", "post")}
+    for kind, found in texts.items():
+        for told in (f"{MODEL} 2: deploy started", f"{MODEL} 2: deploy succeeded", f"{MODEL} bad: deploy failed", ": rollback succeeded"):
+            assert any(told in text and "by " in text and "why: " in text for text in found), (kind, told)
+        assert not any("RESOLVED" in text and "ModelRelease" in text for text in found), kind
+    failed = next(text for text in texts["mail"] if f"{MODEL} bad: deploy failed" in text)
+    assert "staging1" in failed and "golden" in failed
