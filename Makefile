@@ -57,10 +57,12 @@ docs: bootstrap-test ## one page per role in docs/roles, from their argument spe
 
 .PHONY: lock
 lock: bootstrap ## compile requirements/*.in to hash-locked *.txt
-	@cd requirements && for name in uv controller dev collections example; do \
+	@cd requirements && for name in uv controller dev collections; do \
 	  no_deps=; [ $$name = collections ] && no_deps=--no-deps; \
 	  ../.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$no_deps $$name.in -o $$name.txt; done
 	@cd requirements && ../.venv/bin/uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --override serving-overrides.txt serving.in -o ../roles/model_server/files/requirements-onnx.txt
 	@cd requirements && ../.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  deploy.in -o ../roles/jenkins_agent/files/requirements-deploy.txt
+	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --directory examples/breast_cancer requirements.in -o requirements.txt

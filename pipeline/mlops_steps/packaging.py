@@ -13,12 +13,16 @@ from mlops_steps.ansible import playbook
 from mlops_steps.outcome import BadInput, Stop
 from mlops_steps.validation import digests
 
+# What Jenkins runs before it packages; on a laptop, only who looks would notice that one of them has failed.
+CHECKS = ("lint", "unit", "integration", "data", "train", "validate")
 NEEDED = ("golden.json", "metrics.json")
 VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 def package(project, _options):
     """Check build/package and decide the version."""
+    if failed := [step["step"] for step in project.steps() if step["exit"] and step["step"] in CHECKS]:
+        raise Stop(f"package: {', '.join(failed)} failed, nothing is packaged before that is repaired and run again")
     folder = project.package
     if not folder.is_dir():
         raise BadInput("build/package is not there, run the step train first")

@@ -174,6 +174,19 @@ def test_agent_deploys_a_model(agent):
     assert served(agent) == "1"
 
 
+def test_agent_runs_the_steps_of_a_pipeline(agent):
+    listed = agent.run("runuser -u jenkins-agent -- mlops-pipeline --help")
+    assert listed.rc == 0 and all(step in listed.stdout for step in ("environment", "validate", "publish", "gate"))
+    refused = agent.run("cd / && runuser -u jenkins-agent -- mlops-pipeline package")
+    assert refused.rc == 2 and "pyproject.toml" in refused.stderr
+
+
+def test_agent_publishes_without_the_vaults_password(agent):
+    """It is not bound there: nothing that only the password opens may be looked at."""
+    done = deploy(agent, "publish", "-e", "model=scale", password="")
+    assert done.rc != 0 and "say which model, version and folder" in done.stdout
+
+
 def test_without_the_vaults_password_nothing_is_deployed(agent):
     for password in ("", "wrong"):
         done = deploy(agent, "-e", "model=scale", "-e", "version=2", password=password)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "examples" / "breast_cancer"
 KEPT = 1 << 20
 VERSIONS = {"1": [], "2": ["--strength", "2"], "bad": ["--forget-scaler"]}
 
@@ -93,7 +94,7 @@ def plain_server():
 @pytest.fixture(scope="session")
 def example_python():
     """A Python with what the example's training needs, by its lock; kept in .cache, so only the first run makes it."""
-    lock = ROOT / "requirements" / "example.txt"
+    lock = EXAMPLE / "requirements.txt"
     home = ROOT / ".cache" / f"example-{hashlib.sha256(lock.read_bytes()).hexdigest()[:8]}"
     if not (home / "bin" / "python").exists():
         made = home.with_suffix(f".{os.getpid()}")
@@ -108,7 +109,7 @@ def example_python():
 def train(example_python):
     """train(version, folder) writes a version of the example."""
     def run(version, folder):
-        subprocess.run([example_python, ROOT / "examples/breast_cancer/train.py", "--output", folder, *VERSIONS[version]], check=True)
+        subprocess.run([example_python, "-B", "-m", "breast_cancer.train", "--output", folder, *VERSIONS[version]], cwd=EXAMPLE, check=True)
         return folder
     return run
 
