@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ sys.path.append(str(ROOT / "pipeline"))
 
 from mlops_steps import ansible, checks, environment, gitlab, packaging, project, rollout, service, validation
 from mlops_steps.cli import main
+from mlops_steps.commands import run
 from mlops_steps.outcome import BadInput, Stop
 
 PYPROJECT = '[tool.mlops]\nmodel = "churn"\ntrain = ["sh", "-c", "mkdir -p build/package && echo x >build/package/model.onnx"]\n'
@@ -129,8 +132,8 @@ def test_a_policy_of_another_model_is_refused(made):
 
 
 def test_the_projects_own_code_sees_no_secret(made):
-    secrets = {name: "hidden" for name in ("MLOPS_STORE_PASSWORD", "MLOPS_GITLAB_TOKEN", "MLOPS_SIGNING_KEY", "VAULT_PASSWORD", "MLOPS_INDEX_URL",
-                                           "MLOPS_STORE_READER_PASSWORD", "MLOPS_MONITORING_PASSWORD")}
+    secrets = dict.fromkeys(("MLOPS_STORE_PASSWORD", "MLOPS_GITLAB_TOKEN", "MLOPS_SIGNING_KEY", "VAULT_PASSWORD", "MLOPS_INDEX_URL",
+                             "MLOPS_STORE_READER_PASSWORD", "MLOPS_MONITORING_PASSWORD"), "hidden")
     work = made(BUILD_URL="https://jenkins/1/", **secrets)
     assert "hidden" not in work.outside().values()
     assert work.outside()["BUILD_URL"] == "https://jenkins/1/"
@@ -182,10 +185,13 @@ def test_environment_that_cannot_be_made_leaves_nothing_and_hides_the_indexs_pas
     assert list((Path(work.env["HOME"]) / ".cache" / "mlops-pipeline").iterdir()) == []
 
 
+def test_a_password_in_a_url_is_not_shown(tmp_path, capsys):
+    assert run(["echo", "http://user:index-secret@127.0.0.1/simple"], {"PATH": "/usr/bin:/bin"}, tmp_path) == (0, ["http://127.0.0.1/simple"])
+    assert "index-secret" not in capsys.readouterr().out
+
+
 def small_wheel(folder):
     """A wheel of hello 1 in the folder; the line of a lock for it."""
-    import zipfile
-
     path = folder / "hello-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("hello.py", "def main():\n    print('hello')\n")
@@ -398,10 +404,8 @@ def test_gate_with_minutes_asks_monitoring(made, server, requests, errors, serve
     server.answers |= {("GET", "/api/v1/query"): query, ("GET", "/api/v2/alerts"): (200, alerts)}
     gate = {"minutes": 0.001, "max_error_rate": 0.01, "min_requests": 100}
     work = deployed(made({"prometheus_url": server.url, "alertmanager_url": server.url, "gate": gate}))
-    try:
+    with contextlib.suppress(Stop):
         rollout.gate(work, None)
-    except Stop:
-        pass
     found = work.read("gate.json")
     assert found["verdict"] == verdict and said in found["reasons"][-1]
 
