@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import metrics as scores
-from sklearn.preprocessing import label_binarize
 
 
 class Verdict(NamedTuple):
@@ -54,9 +53,9 @@ def _of_probabilities(metric, truth, probabilities, classes):
     if metric == "log_loss":
         # the digits of FP32 do not always sum to one, which log_loss warns of
         return float(scores.log_loss(truth, probabilities / probabilities.sum(axis=1, keepdims=True), labels=classes))
-    one = label_binarize(truth, classes=classes)
+    one = (np.asarray(truth)[:, None] == np.asarray(classes)).astype(int)
     if len(classes) == 2:
-        one, probabilities = one[:, 0], probabilities[:, 1]
+        one, probabilities = one[:, 1], probabilities[:, 1]
     if metric == "brier_score":
         return float(((one - probabilities) ** 2).reshape(len(truth), -1).sum(axis=1).mean())
     if not (one.any(axis=0).all() and (1 - one).any(axis=0).all()):

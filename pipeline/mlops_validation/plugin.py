@@ -24,7 +24,8 @@ def pytest_addoption(parser):
     """The options; without --mlops-config the plugin does nothing."""
     group = parser.getgroup("mlops", "model validation")
     group.addoption("--mlops-config", metavar="FILE", help="validation.yml: validate the model instead of running the project's tests")
-    group.addoption("--mlops-policy", metavar="FILE", help="the site's policy (JSON), whose thresholds apply as well")
+    group.addoption("--mlops-policy", metavar="FILE", default=os.environ.get("MLOPS_POLICY"),
+                    help="the site's policy (JSON), whose thresholds apply as well (default: the environment's MLOPS_POLICY)")
     group.addoption("--mlops-output", metavar="DIR", default="build/reports", help="folder for validation.json and validation.html (%(default)s)")
     group.addoption("--mlops-package", metavar="DIR", default="build/package", help="folder of the package, for golden.json and metrics.json (%(default)s)")
     group.addoption("--mlops-baseline", metavar="DIR", default=os.environ.get("MLOPS_BASELINE"),

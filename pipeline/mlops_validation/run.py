@@ -50,8 +50,9 @@ class Validation:
         module, _colon, attribute = name.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            return self._wrong(field, name, f"a module and a name in it that can be imported from the project's folder ({one_line(error)})")
+        except Exception as error:  # the project's own code
+            return self._wrong(field, name, f"a module and a name in it that can be imported from the project's folder "
+                               f"({type(error).__name__}: {one_line(error)})")
 
     def _data(self):
         name = self.config.loader
