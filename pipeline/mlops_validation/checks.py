@@ -163,7 +163,8 @@ def violations(found, rows):
     figures = {"rows": rows, "violations": listed}
     if not listed:
         return Verdict(True, f"{rows} rows are as the schema says", figures)
-    told = "; ".join(f"column {each['column']}: {each['check']} does not hold for {each['count']} (for instance {', '.join(each['examples'])})"
+    told = "; ".join(f"column {each['column']} is missing" if each["check"] == "column_in_dataframe" else
+                     f"column {each['column']}: {each['check']} does not hold for {each['count']} (for instance {', '.join(each['examples'])})"
                      for each in listed[:5])
     more = f"; and {len(listed) - 5} more" if len(listed) > 5 else ""
     return Verdict(False, f"{told}{more}", figures)

@@ -107,6 +107,7 @@ def validate(project_python, environment, project):
         if file.exists():
             for case in ET.parse(folder / "build/reports/validation.xml").iter("testcase"):
                 told = next((part for part in case if part.tag in ("failure", "error", "skipped")), None)
-                cases[case.get("name")] = ("pass", None) if told is None else ({"failure": "fail", "skipped": "skip"}.get(told.tag, told.tag), told.get("message"))
+                result = "pass" if told is None else {"failure": "fail", "skipped": "skip"}.get(told.tag, told.tag)
+                cases[case.get("name")] = (result, None if told is None else told.get("message"))
         return Done(done.returncode, done.stdout, folder, report, {check["id"]: check for check in report.get("checks", [])}, cases)
     return run

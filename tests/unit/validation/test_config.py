@@ -95,8 +95,10 @@ def test_a_bad_policy_is_named(load, policy, said):
     assert said in str(raised.value)
 
 
-@pytest.mark.parametrize(("options", "said"), [({"policy": Path("gone.json")}, "gone.json: cannot be read: No such file"),
-                                               ({"baseline": "gone"}, "--mlops-baseline: 'gone/model.onnx' is not right: needed is an ONNX file that is there")])
+@pytest.mark.parametrize(("options", "said"), [
+    ({"policy": Path("gone.json")}, "gone.json: cannot be read: No such file"),
+    ({"baseline": "gone"}, "--mlops-baseline: 'gone/model.onnx' is not right: needed is an ONNX file that is there"),
+])
 def test_a_file_that_is_named_must_be_there(load, options, said):
     with pytest.raises(config.ConfigError) as raised:
         load(RIGHT, **options)
