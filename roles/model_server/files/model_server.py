@@ -13,6 +13,7 @@ import socket
 # ONNX Runtime's Linux builds report to their vendor unless this is set before they are loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy as np
+from drift import Watch
 from kserve import InferOutput, InferResponse, Model, ModelRepository
 from kserve.errors import InvalidInput
 from kserve.protocol.dataplane import DataPlane
@@ -60,7 +61,7 @@ def array(given, wanted):
 class OnnxModel(Model):
     """A loaded ONNX model: ready from the moment it exists."""
 
-    def __init__(self, name, version, path, threads):
+    def __init__(self, name, version, path, threads, watch=None):
         super().__init__(name)
         options = SessionOptions()
         options.intra_op_num_threads = threads
@@ -68,7 +69,16 @@ class OnnxModel(Model):
         self.session = InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.inputs = {node.name: tensor(node) for node in self.session.get_inputs()}
         self.outputs = {node.name: tensor(node) for node in self.session.get_outputs()}
+        self.watch = watch
+        if watch:
+            self._start_watch(os.path.join(os.path.dirname(path), "reference.csv"))
         self.ready = True
+
+    def _start_watch(self, reference):
+        dtypes = {name: np.dtype(to_np_dtype(about["datatype"])) for name, about in self.inputs.items()}
+        inputs = [{**about, "dtype": dtypes[name], "kind": dtypes[name].kind} for name, about in self.inputs.items()]
+        first, names = next(iter(self.inputs), ""), list(self.outputs)
+        self.watch.start(reference, inputs, lambda rows: dict(zip(names, self.session.run(names, {first: rows}))))
 
     def get_input_types(self):
         return list(self.inputs.values())
@@ -89,6 +99,8 @@ class OnnxModel(Model):
             values = await asyncio.to_thread(self.session.run, asked, feed)
         except InvalidArgument as error:
             raise InvalidInput(str(error)) from error
+        if self.watch:
+            self.watch.add(next(iter(feed.values())), dict(zip(asked, values)))
         outputs = [InferOutput(name, list(value.shape), self.outputs[name]["datatype"], value) for name, value in zip(asked, values)]
         return InferResponse(payload.id or generate_uuid(), self.name, outputs, self.version, requested_outputs=payload.request_outputs)
 
@@ -140,12 +152,23 @@ class SocketServer(RESTServer):
         await serving
 
 
+def watch(env):
+    """What measures drift for the model that the environment names, or None where the site wants none."""
+    if not int(env.get("MODEL_DRIFT_WINDOW", "0")):
+        return None
+    about = {"model": env["MODEL_NAME"], "version": env["MODEL_VERSION"], "digest": env["MODEL_DIGEST"]}
+    file = os.path.join(os.path.dirname(env["MODEL_SOCKET"]), "drift.json")
+    return Watch(file, about, int(env["MODEL_DRIFT_WINDOW"]), float(env["MODEL_DRIFT_BOUND"]), int(env["MODEL_DRIFT_WINDOWS"]))
+
+
 def main(env):
     """Load the model that the environment names and serve it."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # A client's mistake is told to the client; KServe would also write a stack trace for each.
     logging.getLogger("kserve").addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], InvalidInput)))
-    model = OnnxModel(env["MODEL_NAME"], env["MODEL_VERSION"], os.path.join(env["MODEL_DIR"], "model.onnx"), int(env.get("MODEL_THREADS", "1")))
+    model = OnnxModel(
+        env["MODEL_NAME"], env["MODEL_VERSION"], os.path.join(env["MODEL_DIR"], "model.onnx"), int(env.get("MODEL_THREADS", "1")), watch(env)
+    )
     registry = ModelRepository()
     registry.update(model)
     headers = [("x-model-version", env["MODEL_VERSION"]), ("x-model-digest", env["MODEL_DIGEST"])]
