@@ -73,11 +73,18 @@ class Stream:
     def __init__(self, names, reference, window, bound):
         self.names, self.columns = names, [Column(values) for values in reference]
         self.window, self.bound = window, bound
-        self.windows = self.drifted = self.rows = 0
-        self.psi, self.counts = {}, [0] * len(names)
+        self.windows = self.drifted = 0
+        self.psi = {}
+        self.begin()
+
+    def begin(self):
+        """Begin a window; what was counted of one is forgotten."""
+        self.rows, self.counts = 0, [0] * len(self.names)
 
     def add(self, table):
         """Count a list of columns of one length; whether that ended a window."""
+        if len(table) != len(self.columns):
+            raise ValueError(f"{len(table)} columns, the reference has {len(self.columns)}")
         table, start, before = [plain(values) for values in table], 0, self.windows
         while start < len(table[0]):
             stop = start + self.window - self.rows
@@ -94,7 +101,7 @@ class Stream:
         self.windows += 1
         # Three in a row are counted, not three in all: each window gets its chance to be well.
         self.drifted = self.drifted + 1 if max(self.psi.values()) > self.bound else 0
-        self.rows, self.counts = 0, [0] * len(self.names)
+        self.begin()
 
 
 def read_reference(path):
@@ -202,8 +209,8 @@ class Watch:
             # Of a request that asked for some outputs only, these are not counted: the columns of a window belong together.
             told = [found[name] for name in self.outputs] if self.outputs and all(name in found for name in self.outputs) else None
             with self.lock:
-                self.pending.append((rows, told))
                 self.cells += rows.size + sum(values.size for values in told or ())
+                self.pending.append((rows, told))
                 before, self.rows = self.rows, self.rows + len(rows)
                 full = self.rows // self.about["window"] > before // self.about["window"] or self.cells > PENDING_CELLS_MOST
                 if full:
@@ -224,6 +231,8 @@ class Watch:
                 self._write()
         except Exception as error:  # pylint: disable=broad-exception-caught
             self._failed(error)
+            for stream in self.streams.values():
+                stream.begin()
 
     def _failed(self, error):
         self.errors += 1
