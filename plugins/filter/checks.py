@@ -61,7 +61,7 @@ def _labels(value):
 FIELDS = {
     "name": (_text(r"[A-Za-z0-9_]+"), "letters, digits and _"),
     "groups": (_each(_text(r".+")), "a list of groups of the inventory"),
-    "kind": (lambda value: isinstance(value, str) and value in KINDS, "one of ping, unit, http, tcp, disk, memory, load, certificate"),
+    "kind": (lambda value: isinstance(value, str) and value in KINDS, "one of ping, unit, http, tcp, disk, memory, load, certificate, drift"),
     "severity": (lambda value: value in ("warning", "critical"), "warning or critical"),
     "for": (_whole(0), "a whole number of seconds, 0 or more"),
     "summary": (_text(r"[^\n{}]+"), "one line of text without braces"),
@@ -75,6 +75,7 @@ FIELDS = {
     "free": (_number(100), "a percentage above 0 and below 100"),
     "per_core": (_number(), "a number above 0"),
     "days": (_whole(1), "a whole number of days, 1 or more"),
+    "of": (lambda value: value in ("input", "output"), "input or output"),
 }
 REQUIRED = ("name", "groups", "kind")
 COMMON = {"severity": "critical", "for": 60, "summary": None, "runbook": "", "labels": {}}
@@ -88,6 +89,7 @@ KINDS = {
     "memory": {"free": 5},
     "load": {"per_core": 4},
     "certificate": {"url": None, "days": 21},
+    "drift": {"of": "input"},
 }
 SUMMARIES = {
     "ping": "The host does not answer",
@@ -98,6 +100,7 @@ SUMMARIES = {
     "memory": "Less than {free} % of the memory is available",
     "load": "The load is above {per_core} per core",
     "certificate": "A certificate cannot be trusted or ends in less than {days} days",
+    "drift": "The {of}s of a model are no longer what they were in its reference",
 }
 
 

@@ -11,7 +11,7 @@ from ansible_collections.mlops.onprem.plugins.filter.checks import FIELDS, KINDS
 GROUPS = {"web": ["w2", "w1"], "db": ["d1", "w1"], "none": []}
 HOSTVARS = {"w1": {}, "w2": {"site_address": "192.0.2.2"}, "d1": {"site_address": "2001:db8::1"}}
 NEEDED = {"unit": {"unit": "nginx.service"}, "http": {"url": "https://{host}:8443/healthz"}, "tcp": {"port": 22}, "certificate": {"url": "https://{host}/"}}
-KEYS = {"name", "kind", "severity", "for", "summary", "runbook", "labels", "unit", "status", "port", "mount", "free", "per_core", "days", "hosts"}
+KEYS = {"name", "kind", "severity", "for", "summary", "runbook", "labels", "unit", "status", "port", "mount", "free", "per_core", "days", "of", "hosts"}
 
 
 def entry(kind="ping", **fields):
@@ -34,6 +34,7 @@ def test_every_kind_has_every_field(kind):
 
 @pytest.mark.parametrize("kind, defaults", [
     ("disk", {"mount": "/", "free": 10}), ("memory", {"free": 5}), ("load", {"per_core": 4}), ("certificate", {"days": 21}), ("http", {"status": []}),
+    ("drift", {"of": "input"}),
 ])
 def test_defaults_of_a_kind(kind, defaults):
     check = one(kind)
@@ -98,6 +99,7 @@ def test_checks_come_by_name_and_the_list_given_is_left_alone():
     ({"kind": "tcp", "port": 0}, ["port is 0", "1 to 65535"]),
     ({"kind": "disk", "mount": "data"}, ["mount is 'data'", "absolute path"]),
     ({"kind": "disk", "free": 100}, ["free is 100", "below 100"]),
+    ({"kind": "drift", "of": "inputs"}, ["of is 'inputs'", "input or output"]),
     ({"kind": "memory", "mount": "/"}, ["mount is no field of a check of kind memory"]),
     ({"kind": "load", "per_core": 0}, ["per_core is 0"]),
     ({"kind": "certificate", "url": "http://{host}/"}, ["only behind https://"]),

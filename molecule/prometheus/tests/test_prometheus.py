@@ -181,6 +181,15 @@ def test_what_is_wrong_or_has_no_figures_alerts_and_nothing_else(host):
     assert alerts["MissingUnit"]["annotations"]["description"] == "nosuch.service is not active."
 
 
+def test_drift_alerts_for_the_slot_that_serves_with_the_columns_that_did(host):
+    """By promtool, with the rules that run here: no host of this scenario serves a model."""
+    folder = host.check_output("mktemp -d")
+    host.check_output("cp /etc/prometheus/rules.yml %s", folder)
+    host.check_output("printf %%s %s > %s/drift.yml", (SCENARIO / "files/drift.yml").read_text(), folder)
+    asked = host.run("promtool test rules %s/drift.yml", folder)
+    assert asked.rc == 0 and "SUCCESS" in asked.stdout, asked.stdout + asked.stderr
+
+
 def test_stopped_service_is_told_by_mail_chat_and_webhook(host, target):
     forget(host)
     target.check_output("systemctl stop nginx")

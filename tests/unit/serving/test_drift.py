@@ -245,6 +245,7 @@ class Secretive:
 
 def test_an_error_is_counted_told_once_and_raised_at_nobody(tmp_path, caplog):
     one = watch(tmp_path, table(1, 500))
+    ask(one, table(2, 1500), size=1500)
     for _number in range(3):
         ask(one, table(2, 1000, columns=4), size=1000)
         ask(one, table(2, 1), answer=lambda rows: {"y": Secretive()})
