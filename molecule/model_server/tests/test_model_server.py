@@ -8,6 +8,7 @@ import base64
 import importlib.util
 import json
 import pathlib
+import random
 import shlex
 
 import pytest
@@ -22,8 +23,11 @@ SLOTS = [
     ("scale", "b", "2", onnx_models.scale(3.0)),
     ("typed", "a", "1", onnx_models.typed()),
     ("slow", "a", "1", onnx_models.slow()),
+    ("moving", "a", "1", onnx_models.scale(2.0)),
 ]
 ROWS = {"name": "x", "datatype": "FP32", "shape": [1, 3], "data": [1.0, 2.0, 3.0]}
+DRIFT = "/run/model-server/moving-a/drift.json"
+MOVING = {"model": "moving", "slot": "a", "slots": {"a": "1-0"}, "bad": [], "releases": {"1-0": {"digest": "sha256:digest-of-1", "version": "1"}}}
 ADMIN = (
     "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock');"
     " s.sendall(sys.argv[1].encode() + b'\\n'); print(s.recv(99).decode())"
@@ -49,6 +53,40 @@ def infer(host, model, *inputs, **more):
     return curl(host, f"/v2/models/{model}/infer", {"inputs": list(inputs), **more})
 
 
+def table(seed, rows, shift=0.0):
+    """Rows of three normal columns."""
+    chance = random.Random(seed)
+    return [[chance.gauss(shift, 1) for _column in range(3)] for _row in range(rows)]
+
+
+def send(host, rows):
+    """Ask model `moving` with 500 rows at a time; each answer must be twice its row."""
+    for start in range(0, len(rows), 500):
+        part = [value for row in rows[start : start + 500] for value in row]
+        body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [len(part) // 3, 3], "data": part}]}
+        put(host, "/tmp/rows.json", json.dumps(body))
+        status, _headers, text = curl(host, "/v2/models/moving/infer", options="-H 'content-type: application/json' -H 'expect:' -d @/tmp/rows.json")
+        assert status == 200 and json.loads(text)["outputs"][0]["data"] == pytest.approx([2 * value for value in part], rel=1e-5)
+
+
+def drift_of(host, windows):
+    """What slot a of model `moving` wrote of its drift, once it has measured so many windows of inputs and of outputs."""
+    asked = [f'"{of}": {{"measured": true, "reason": "", "windows": {windows},' for of in ("input", "output")]
+    found = " && ".join(f"grep -qF {shlex.quote(text)} {DRIFT}" for text in asked)
+    return json.loads(host.check_output(f"for i in $(seq 100); do {found} && break; sleep 0.1; done; cat {DRIFT}"))
+
+
+def drift_metrics(host):
+    """{name: {label `of`, or the column: value}} of drift, as Prometheus' collector may read it."""
+    host.check_output("systemctl start model-info.service")
+    found = {}
+    for line in host.check_output("runuser -u nobody cat /var/lib/prometheus/node-exporter/models.prom").splitlines():
+        if 'model="moving",version="1",digest="sha256:digest-of-1",env=' in line:
+            last = line.rpartition('="')[2].partition('"')[0]
+            found.setdefault(line.partition("{")[0], {})[last] = float(line.rpartition(" ")[2])
+    return found
+
+
 def flip(slot):
     return f"python3 -c {shlex.quote(ADMIN)} 'set map /etc/haproxy/models.map scale model_scale_{slot}'"
 
@@ -67,7 +105,10 @@ def slots(host):
         env = {"NAME": model, "VERSION": version, "DIGEST": f"sha256:digest-of-{version}", "DIR": folder, "SOCKET": address}
         put(host, f"/etc/model-server/slots/{model}-{slot}.env", "".join(f"MODEL_{key}={value}\n" for key, value in env.items()))
         put(host, f"/etc/haproxy/models.d/{model}-{slot}.cfg", f"backend model_{model}_{slot}\n    server slot unix@{address}\n")
-    put(host, "/etc/haproxy/models.map", "scale model_scale_a\ntyped model_typed_a\nslow model_slow_a\nlost model_lost_a\n")
+    put(host, "/etc/haproxy/models.map", "scale model_scale_a\ntyped model_typed_a\nslow model_slow_a\nlost model_lost_a\nmoving model_moving_a\n")
+    reference = "".join(",".join(map(str, row)) + "\n" for row in [("length", "width", "mass"), *table(0, 500)])
+    put(host, "/var/lib/models/moving/releases/1-00000000/reference.csv", reference)
+    put(host, "/var/lib/models/moving/state.json", json.dumps(MOVING))
     put(host, "/root/load.py", (HERE / "load.py").read_text(encoding="utf-8"))
     host.check_output(f"systemctl restart {' '.join(units)} && systemctl reload haproxy")
     yield
@@ -249,7 +290,7 @@ def test_a_reload_serves_what_the_map_on_disk_says(host):
 
 
 def test_a_restart_serves_what_the_map_on_disk_says(host):
-    put(host, "/etc/haproxy/models.map", "scale model_scale_b\ntyped model_typed_a\nslow model_slow_a\nlost model_lost_a\n")
+    put(host, "/etc/haproxy/models.map", "scale model_scale_b\ntyped model_typed_a\nslow model_slow_a\nlost model_lost_a\nmoving model_moving_a\n")
     assert load(host, 10)["versions"] == {"1": 10}
     host.check_output("systemctl restart haproxy")
     assert load(host, 10)["versions"] == {"2": 10}
@@ -296,6 +337,44 @@ def test_logs_name_requests_and_versions_but_hold_no_data(host):
     assert "s3cret-row" not in host.check_output("journalctl --no-pager")
     invocation = host.check_output("systemctl show --property InvocationID --value model-server@scale-a")
     assert "Traceback" not in host.check_output(f"journalctl _SYSTEMD_INVOCATION_ID={invocation} --no-pager")
+
+
+def test_what_stays_as_it_was_is_no_drift(host):
+    assert drift_metrics(host)["mlops_model_drift_measured"] == {"input": 1, "output": 1}
+    send(host, table(1, 3500))
+    found = drift_of(host, 3)
+    assert [(found[of]["windows"], found[of]["drifted"]) for of in ("input", "output")] == [(3, 0), (3, 0)] and found["errors"] == 0
+    assert set(found["input"]["psi"]) == {"length", "width", "mass"} and set(found["output"]["psi"]) == {"y.0", "y.1", "y.2"}
+    told = drift_metrics(host)
+    assert told["mlops_model_drift_windows_total"] == {"input": 3, "output": 3}
+    assert told["mlops_model_drifted_windows"] == told["mlops_model_drift_alarm"] == {"input": 0, "output": 0}
+    assert set(told["mlops_model_input_psi"]) == {"length", "width", "mass"} and max(told["mlops_model_input_psi"].values()) < 0.2
+
+
+def test_a_shift_is_told_after_three_windows_and_answers_stay_right(host):
+    # Half a window is left from before, and is filled up; two of three are not enough.
+    send(host, table(2, 500) + table(3, 2000, shift=1))
+    assert [drift_of(host, 6)[of]["drifted"] for of in ("input", "output")] == [2, 2]
+    assert drift_metrics(host)["mlops_model_drift_alarm"] == {"input": 0, "output": 0}
+    send(host, table(4, 1000, shift=1))
+    found, told = drift_of(host, 7), drift_metrics(host)
+    assert [found[of]["drifted"] for of in ("input", "output")] == [3, 3]
+    assert told["mlops_model_drifted_windows"] == {"input": 3, "output": 3} and told["mlops_model_drift_alarm"] == {"input": 1, "output": 1}
+    assert min(told["mlops_model_input_psi"].values()) > 0.5 and min(told["mlops_model_output_psi"].values()) > 0.5
+
+
+def test_what_was_found_is_read_by_slots_and_root_only_and_begins_anew_with_a_restart(host):
+    file = host.file(DRIFT)
+    assert (file.user, file.mode) == ("model-server", 0o600)
+    assert host.check_output("find /run/model-server/moving-a -type f -printf '%f '") == "drift.json"
+    host.check_output("systemctl restart model-server@moving-a")
+    assert [drift_of(host, 0)[of]["windows"] for of in ("input", "output")] == [0, 0]
+    assert drift_metrics(host)["mlops_model_drift_alarm"] == {"input": 0, "output": 0}
+
+
+def test_a_model_without_a_reference_is_served_and_said_not_to_be_measured(host):
+    found = json.loads(host.check_output("cat /run/model-server/typed-a/drift.json"))
+    assert (found["input"]["measured"], found["input"]["reason"]) == (False, "the package has no reference.csv")
 
 
 def test_without_models_haproxy_still_starts(host):

@@ -163,12 +163,12 @@ def test_a_constant_column_is_well_until_it_changes(value):
 
 def test_a_column_that_is_mostly_zero_or_mostly_at_its_end():
     for seed in range(5):
-        chance = np.random.default_rng(seed)
-        for of in (lambda rows, chance=chance: np.maximum(chance.normal(-1, 1, (rows, 1)), 0), lambda rows, chance=chance: np.minimum(chance.normal(1, 1, (rows, 1)), 0)):
-            one = stream(of(500))
-            one.add(list(of(1000).T))
+        for cut, mean in ((np.maximum, -1), (np.minimum, 1)):
+            one = stream(cut(table(seed, 500, 1, mean), 0))
+            rows = cut(table(seed + 100, 1000, 1, mean), 0)
+            one.add(list(rows.T))
             assert one.psi["c0"] < 0.1
-            one.add(list(of(1000).T + 1))
+            one.add(list(rows.T + 1))
             assert one.psi["c0"] > 0.2
 
 
