@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 ROLES = Path(__file__).parents[3] / "roles"
-CHECK = ROLES / "nagios_agent/files/check_drift"
+CHECK = ROLES / "nagios_agent/files/check_drift.py"
 ABOUT = {"model": "m", "version": "1", "digest": "sha256:1"}
 
 
