@@ -151,12 +151,14 @@ def columns_of(name, values):
 
 def answers(rows, first, answer):
     """({output: answers of the model to the first of the rows}, how many rows): as many as it gives within ANSWERS_SECONDS."""
-    size, parts, end = first if first > 0 else ANSWERS_BATCH, [], time.monotonic() + ANSWERS_SECONDS
-    for start in range(0, min(len(rows), ANSWERS_MOST) - size + 1, size):
+    parts, start, size, end = [], 0, max(first, 1), time.monotonic() + ANSWERS_SECONDS
+    rows = rows[:ANSWERS_MOST]
+    # A model that takes any number of rows is asked for one first: a hundred of a slow one could outlast the time that a start may take.
+    while start < len(rows) and time.monotonic() <= end and (first < 1 or start + size <= len(rows)):
         parts.append(answer(rows[start : start + size]))
-        if time.monotonic() > end:
-            break
-    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}, size * len(parts)
+        start += size
+        size = first if first > 0 else min(2 * size, ANSWERS_BATCH)
+    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}, min(start, len(rows))
 
 
 class Watch:

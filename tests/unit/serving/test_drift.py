@@ -322,7 +322,7 @@ def test_outputs_that_cannot_be_measured_leave_the_inputs(tmp_path, caplog, answ
     assert "s3cret" not in caplog.text
 
 
-@pytest.mark.parametrize("first, asked", [(-1, [100] * 5), (1, [1] * 500), (64, [64] * 7)])
+@pytest.mark.parametrize("first, asked", [(-1, [1, 2, 4, 8, 16, 32, 64, 100, 100, 100, 73]), (1, [1] * 500), (64, [64] * 7)])
 def test_the_reference_is_answered_in_batches_that_the_model_takes(tmp_path, first, asked):
     sizes = []
 
@@ -335,9 +335,17 @@ def test_the_reference_is_answered_in_batches_that_the_model_takes(tmp_path, fir
 
 
 def test_a_slow_model_is_not_asked_for_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(drift, "ANSWERS_SECONDS", 0)
-    one = watch(tmp_path, table(1, 500), shape=(50, 5))
-    assert "50 answers to the reference in time" in told(one)["output"]["reason"] and told(one)["input"]["measured"]
+    """As each row takes 0.1 seconds: a batch that is running is waited for, no other is begun."""
+    now = [0.0]
+
+    def answer(rows):
+        now[0] += 0.1 * len(rows)
+        return {"y": rows.sum(axis=1)}
+
+    monkeypatch.setattr(drift.time, "monotonic", lambda: now[0])
+    one = watch(tmp_path, table(1, 500), answer)
+    assert "63 answers to the reference in time" in told(one)["output"]["reason"] and told(one)["input"]["measured"]
+    assert now[0] < 3 * drift.ANSWERS_SECONDS
 
 
 STATE = {"model": "m", "slot": "a", "slots": {"a": "1-x", "b": "2-y"}, "bad": [],
