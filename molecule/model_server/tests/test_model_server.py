@@ -366,7 +366,7 @@ def test_a_shift_is_told_after_three_windows_and_answers_stay_right(host):
 def test_what_was_found_is_read_by_slots_and_root_only_and_begins_anew_with_a_restart(host):
     file = host.file(DRIFT)
     assert (file.user, file.mode) == ("model-server", 0o600)
-    assert host.check_output("find /run/model-server/moving-a -type f -printf '%f '") == "drift.json"
+    assert host.check_output("find /run/model-server/moving-a -type f -printf '%f\\n'") == "drift.json"
     host.check_output("systemctl restart model-server@moving-a")
     assert [drift_of(host, 0)[of]["windows"] for of in ("input", "output")] == [0, 0]
     assert drift_metrics(host)["mlops_model_drift_alarm"] == {"input": 0, "output": 0}
