@@ -159,7 +159,7 @@ class ModelPipelineTest {
     }
 
     @Test
-    void 'a tag, a schedule and feedback go on to production'() {
+    void 'a tag goes on to production'() {
         branch()
         variables.TAG_NAME = 'v1.2'
         run()
