@@ -82,8 +82,8 @@ def onAgent(Map run, boolean last, Closure body) {
                 failure = e
             }
             if (failure != null) {
-                // A lost agent must stay the reason, or nothing would be tried again.
-                attempt('reporting failed') { report(run, failure) }
+                // Reporting throws only if somebody stops it: a lost agent stays the reason, or nothing would be tried again.
+                report(run, failure)
                 throw failure
             }
             if (last) {
@@ -101,9 +101,11 @@ def prepare(Map run) {
         }
         Map policy = new JsonSlurperClassic().parseText(readFile(env.MLOPS_POLICY))
         run.model = word('model', policy.model)
+        List names = policy.environments ?: ['staging', 'production']
         run.environments = []
-        for (name in (policy.environments ?: ['staging', 'production'])) {
-            run.environments << word('environments', name)
+        // Loops count: a pipeline is written to disk at every step, and not every Jenkins can write an iterator.
+        for (int i = 0; i < names.size(); i++) {
+            run.environments << word('environments', names[i])
         }
         run.approval = policy.approval
         run.gate = (policy.gate?.minutes ?: 0) as int
@@ -248,8 +250,8 @@ def limited(String name, int minutes, Closure body) {
     try {
         timeout(time: minutes, unit: 'MINUTES') { body() }
     } catch (FlowInterruptedException e) {
-        for (cause in e.causes) {
-            if (cause.class.simpleName == 'ExceededTimeout') {
+        for (int i = 0; i < e.causes.size(); i++) {
+            if (e.causes[i].class.simpleName == 'ExceededTimeout') {
                 error "${name} did not end within ${minutes} minutes"
             }
         }
@@ -306,16 +308,18 @@ String word(String field, value) {
 
 def check(Map config) {
     known('modelPipeline', config, SETTINGS)
-    known('modelPipeline: timeouts', config.timeouts ?: [:], MINUTES.keySet().sort())
-    for (key in (config.timeouts ?: [:]).keySet()) {
-        def minutes = config.timeouts[key]
+    known('modelPipeline: timeouts', config.timeouts ?: [:], (MINUTES.keySet() as List).sort())
+    List stages = (config.timeouts ?: [:]).keySet() as List
+    for (int i = 0; i < stages.size(); i++) {
+        def minutes = config.timeouts[stages[i]]
         if (!(minutes instanceof Integer) || minutes < 1) {
-            error "modelPipeline: timeouts.${key} must be a whole number of minutes, at least 1, not '${minutes}'"
+            error "modelPipeline: timeouts.${stages[i]} must be a whole number of minutes, at least 1, not '${minutes}'"
         }
     }
-    for (key in ['lint', 'integration', 'data']) {
-        if (!(config[key] in [null, true, false])) {
-            error "modelPipeline: ${key} must be true or false, not '${config[key]}'"
+    List checks = ['lint', 'integration', 'data']
+    for (int i = 0; i < checks.size(); i++) {
+        if (!(config[checks[i]] in [null, true, false])) {
+            error "modelPipeline: ${checks[i]} must be true or false, not '${config[checks[i]]}'"
         }
     }
     if (!(config.approval in [null, 'never', 'production'])) {
@@ -326,10 +330,11 @@ def check(Map config) {
     }
 }
 
-def known(String where, Map given, keys) {
-    for (key in given.keySet()) {
-        if (!(key in keys)) {
-            error "${where}: unknown key '${key}'; known: ${keys.join(', ')}"
+def known(String where, Map given, List keys) {
+    List names = given.keySet() as List
+    for (int i = 0; i < names.size(); i++) {
+        if (!(names[i] in keys)) {
+            error "${where}: unknown key '${names[i]}'; known: ${keys.join(', ')}"
         }
     }
 }

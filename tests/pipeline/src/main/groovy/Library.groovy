@@ -19,7 +19,7 @@ class Library extends BasePipelineTest {
         }
         allow('properties', [List]) { null }
         allow('disableConcurrentBuilds', [Map]) { it }
-        allow('timestamps', [Closure]) { Closure body -> body() }
+        allow('timestamps', [Closure]) { Closure body -> helper.callClosure(body) }
         allow('usernamePassword', [Map]) { Map given -> [type: 'usernamePassword'] + given }
         allow('file', [Map]) { Map given -> [type: 'file'] + given }
         allow('string', [Map]) { Map given -> [type: 'string'] + given }

@@ -263,7 +263,7 @@ class Runner {
                 Map given = config.credentials?.get(binding.credentialsId)
                 if (given?.type != binding.type) {
                     throw new IllegalStateException("no credential '${binding.credentialsId}' of type ${binding.type} here; there are: " +
-                        ((config.credentials ?: [:]).collect { "${it.key} (${it.value.type})" }.join(', ') ?: 'none'))
+                        ((config.credentials ?: [:]).collect { "${it.key} (${it.value.type})" }.sort().join(', ') ?: 'none'))
                 }
                 if (given.type == 'string') {
                     bound[binding.variable] = given.value

@@ -1,5 +1,6 @@
 // The shared library with every step recorded: what runs in which order, under which credentials and locks, and what happens when something fails. What the
 // steps do is not asked here.
+import com.lesfurets.jenkins.unit.cps.PipelineTestHelperCPS
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException.ExceededTimeout
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException.Rejection
@@ -14,6 +15,12 @@ class ModelPipelineTest {
 
     static class AgentLost extends Exception {
         AgentLost() { super('agent went offline') }
+    }
+
+    /** As much of `currentBuild` as is asked. */
+    static class Build implements Serializable {
+        List causes
+        List getBuildCauses(String kind) { causes.findAll { it == kind } }
     }
 
     Library library = new Library()
@@ -36,7 +43,7 @@ class ModelPipelineTest {
         library.open(folder.root)
         library.binding.setVariable('env', variables)
         library.binding.setVariable('scm', 'scm')
-        library.binding.setVariable('currentBuild', [getBuildCauses: { String kind -> causes.findAll { it == kind } }] as Expando)
+        library.binding.setVariable('currentBuild', new Build(causes: causes))
         allow('sh', [String]) { String script -> step(script.replace('mlops-pipeline ', '')) }
         allow('echo', [String]) { String text -> steps << "echo ${text}".toString() }
         allow('unstable', [String]) { String text -> result = 'UNSTABLE' }
@@ -58,10 +65,10 @@ class ModelPipelineTest {
         allow('retry', [Map, Closure]) { Map given, Closure body ->
             assert given.conditions == ['agent', 'nonresumable']
             try {
-                body()
+                library.helper.callClosure(body)
             } catch (AgentLost lost) {
                 steps << 'another agent'
-                body()
+                library.helper.callClosure(body)
             }
         }
     }
@@ -80,7 +87,7 @@ class ModelPipelineTest {
         int before = around.size()
         around.addAll([what].flatten()*.toString())
         try {
-            return body()
+            return library.helper.callClosure(body)
         } finally {
             around = around.take(before)
         }
@@ -118,6 +125,9 @@ class ModelPipelineTest {
 
     List<String> stages() { steps.findAll { it.startsWith('[') }.collect { it[1..-2] } }
 
+    /** All of them happened, first in this order. */
+    void inOrder(String... wanted) { assert steps.findAll { it in wanted }.unique() == wanted as List }
+
     void branch() { variables.BRANCH_NAME = 'idea'; variables.remove('BRANCH_IS_PRIMARY') }
 
     void retrain() { variables.remove('BRANCH_NAME'); variables.remove('BRANCH_IS_PRIMARY'); variables.JOB_BASE_NAME = 'retrain' }
@@ -136,7 +146,7 @@ class ModelPipelineTest {
         assert steps.findAll { it in ['environment', 'lint', 'unit', 'integration', 'data', 'train', 'validate', 'package', 'publish', 'deploy staging', 'gate', 'deploy production',
                                       'summary'] } ==
             ['environment', 'lint', 'unit', 'integration', 'data', 'train', 'validate', 'package', 'publish', 'deploy staging', 'gate', 'deploy production', 'summary']
-        assert steps.indexOf('report running') < steps.indexOf('environment')
+        inOrder('checkout', 'rm -rf build', 'report running', 'environment')
         assert steps.last() == 'report success'
         assert !('comment' in steps)
         assert variables.GIT_COMMIT == 'c0ffee'
@@ -171,7 +181,7 @@ class ModelPipelineTest {
     @Test
     void 'a schedule goes on to production'() {
         retrain()
-        causes = ['hudson.triggers.TimerTrigger$TimerTriggerCause']
+        causes << 'hudson.triggers.TimerTrigger$TimerTriggerCause'
         run()
         assert stages() == RELEASE
         assert variables.MLOPS_TRIGGER == 'schedule'
@@ -185,7 +195,7 @@ class ModelPipelineTest {
         run()
         assert stages() == RELEASE
         assert variables.MLOPS_TRIGGER == 'feedback'
-        assert steps.indexOf('reason') < steps.indexOf('environment') && 'reason' in steps
+        inOrder('report running', 'reason', 'environment')
     }
 
     @Test
@@ -355,9 +365,7 @@ class ModelPipelineTest {
         def asked = surroundings['input Deploy churn to production?']
         assert asked == ['stage Approval', 'timeout 1440']
         assert nodes == 2
-        assert steps.indexOf('report running --stage Approval') < steps.indexOf('input Deploy churn to production?')
-        assert steps.indexOf('report success --stage Approval') < steps.indexOf('deploy production')
-        assert steps.indexOf('stash') < steps.indexOf('unstash') && steps.indexOf('unstash') < steps.indexOf('deploy production')
+        inOrder('stash', 'report running --stage Approval', 'input Deploy churn to production?', 'unstash', 'report success --stage Approval', 'deploy production')
     }
 
     @Test
@@ -494,6 +502,28 @@ class ModelPipelineTest {
         assert 'node mlops' in surroundings.train
         run('agent: "gpu"')
         assert 'node gpu' in surroundings.train && 'node gpu' in surroundings['deploy production'] && 'node gpu' in surroundings['report success']
+    }
+
+    // --- as Jenkins runs it: transformed, and written to disk and read back at every step -------------------------------------------------------
+
+    void transformed() {
+        library.helper = new PipelineTestHelperCPS()
+        registerSteps()
+    }
+
+    @Test
+    void 'transformed as in Jenkins it goes to production'() {
+        transformed()
+        policy = ASKING
+        assert run('timeouts: [unit: 5], approval: "never"') == null
+        assert stages() == RELEASE[0..-3] + ['Approval', 'Production', 'Report']
+        assert steps.last() == 'report success'
+    }
+
+    @Test
+    void 'transformed as in Jenkins it stops and reports'() {
+        transformed()
+        stopsCheck('validate', 'Model validation')
     }
 
     // --- credentials --------------------------------------------------------------------------------------------------------------------------
