@@ -4,8 +4,8 @@ import groovy.json.JsonSlurperClassic
 import groovy.transform.Field
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-@Field final Map MINUTES = [checkout: 10, environment: 30, lint: 10, unit: 30, integration: 60, data: 30, validation: 240, extra: 60, 'package': 15, publish: 30,
-                            deploy: 60, gate: 60, approval: 1440, report: 5]
+@Field final Map MINUTES = [checkout: 10, environment: 30, lint: 10, unit: 30, integration: 60, data: 30, validation: 240, extra: 60,
+                            'package': 15, publish: 30, deploy: 60, gate: 60, approval: 1440, report: 5]
 @Field final List SETTINGS = ['agent', 'approval', 'data', 'extra', 'integration', 'lint', 'timeouts']
 @Field final String KEPT = 'build/*.json,build/*.jsonl,build/reports/**'
 

@@ -269,7 +269,8 @@ def test_a_bad_configuration_is_refused_by_name(build, change, says):
 
 
 @pytest.mark.parametrize(("line", "says"), [
-    ("withCredentials([string(credentialsId: 'nobody', variable: 'A')]) { }", "no credential 'nobody' of type string here; there are: gitlab-api (string), model-policy (file), signing"),
+    ("withCredentials([string(credentialsId: 'nobody', variable: 'A')]) { }",
+     "no credential 'nobody' of type string here; there are: gitlab-api (string), model"),
     ("slackSend(message: 'hello')", "slackSend"),
     ("if (", "startup failed"),
 ])

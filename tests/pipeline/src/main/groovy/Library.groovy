@@ -5,7 +5,9 @@ import com.lesfurets.jenkins.unit.global.lib.LibraryConfiguration
 import com.lesfurets.jenkins.unit.global.lib.SourceRetriever
 
 class Library extends BasePipelineTest {
-    static final SourceRetriever PIPELINE = { String name, String version, String target -> [new File(System.getProperty('pipeline', '../../pipeline')).toURI().toURL()] } as SourceRetriever
+    static final SourceRetriever PIPELINE = { String name, String version, String target ->
+        [new File(System.getProperty('pipeline', '../../pipeline')).toURI().toURL()]
+    } as SourceRetriever
 
     /** Ready to load Jenkinsfiles of this folder. */
     void open(File folder) {

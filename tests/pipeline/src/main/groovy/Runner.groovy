@@ -12,7 +12,8 @@ import sun.misc.Signal
 import sun.misc.SignalHandler
 
 class Runner {
-    static final Map KEYS = [workspace_cmd: List, jenkinsfile: String, env: Map, credentials: Map, approve: Boolean, checkout: String, causes: List, locks: String, result: String]
+    static final Map KEYS = [workspace_cmd: List, jenkinsfile: String, env: Map, credentials: Map, approve: Boolean, checkout: String, causes: List,
+                             locks: String, result: String]
     static final Map VALUES = [string: ['value'], file: ['content'], usernamePassword: ['username', 'password']]
 
     /** What surrounds a step: variables, the time it must end at, the branch of `parallel` it is in. */

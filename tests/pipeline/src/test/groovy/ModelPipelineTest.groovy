@@ -143,9 +143,9 @@ class ModelPipelineTest {
         assert run() == null
         assert result == 'SUCCESS'
         assert stages() == RELEASE
-        assert steps.findAll { it in ['environment', 'lint', 'unit', 'integration', 'data', 'train', 'validate', 'package', 'publish', 'deploy staging', 'gate', 'deploy production',
-                                      'summary'] } ==
-            ['environment', 'lint', 'unit', 'integration', 'data', 'train', 'validate', 'package', 'publish', 'deploy staging', 'gate', 'deploy production', 'summary']
+        List own = ['environment', 'lint', 'unit', 'integration', 'data', 'train', 'validate', 'package', 'publish', 'deploy staging', 'gate',
+                    'deploy production', 'summary']
+        assert steps.findAll { it in own } == own
         inOrder('checkout', 'rm -rf build', 'report running', 'environment')
         assert steps.last() == 'report success'
         assert !('comment' in steps)
@@ -157,7 +157,8 @@ class ModelPipelineTest {
     void 'the checks run in parallel and nothing else does'() {
         run()
         assert "parallel ${CHECKS.join(', ')}".toString() in steps
-        assert surroundings.findAll { 'parallel' in it.value }.keySet().findAll { !it.startsWith('report ') } as List == ['lint', 'unit', 'integration', 'data', 'train', 'validate']
+        List inside = surroundings.findAll { 'parallel' in it.value }.keySet().findAll { !it.startsWith('report ') } as List
+        assert inside == ['lint', 'unit', 'integration', 'data', 'train', 'validate']
     }
 
     @Test
@@ -365,7 +366,8 @@ class ModelPipelineTest {
         def asked = surroundings['input Deploy churn to production?']
         assert asked == ['stage Approval', 'timeout 1440']
         assert nodes == 2
-        inOrder('stash', 'report running --stage Approval', 'input Deploy churn to production?', 'unstash', 'report success --stage Approval', 'deploy production')
+        inOrder('stash', 'report running --stage Approval', 'input Deploy churn to production?', 'unstash',
+                'report success --stage Approval', 'deploy production')
     }
 
     @Test
@@ -407,8 +409,8 @@ class ModelPipelineTest {
     @Test
     void 'each stage has its time'() {
         run()
-        Map minutes = [checkout: 10, environment: 30, lint: 10, unit: 30, integration: 60, data: 30, train: 240, validate: 240, 'package': 15, publish: 30, 'deploy staging': 60,
-                       gate: 65, 'deploy production': 60, 'report success': 5, 'deployment staging running': 5]
+        Map minutes = [checkout: 10, environment: 30, lint: 10, unit: 30, integration: 60, data: 30, train: 240, validate: 240, 'package': 15,
+                       publish: 30, 'deploy staging': 60, gate: 65, 'deploy production': 60, 'report success': 5, 'deployment staging running': 5]
         minutes.each { step, time -> assert surroundings[step].findAll { it.startsWith('timeout') }.last() == "timeout ${time}".toString() }
     }
 
@@ -458,7 +460,8 @@ class ModelPipelineTest {
         boolean gone = false
         faults.unit = { if (!gone) { gone = true; new AgentLost() } }
         // With the agent away nothing can be told or kept from it.
-        for (step in ['report failed', 'summary', 'archive', 'junit', 'html']) faults[step] = { gone && steps.count('another agent') == 0 ? new AgentLost() : null }
+        for (step in ['report failed', 'summary', 'archive', 'junit', 'html'])
+            faults[step] = { gone && steps.count('another agent') == 0 ? new AgentLost() : null }
         assert run() == null
         assert result == 'SUCCESS'
         assert steps.count('another agent') == 1
@@ -491,7 +494,8 @@ class ModelPipelineTest {
         assert 'lock mlops-churn-staging' in surroundings['deploy staging']
         assert 'lock mlops-churn-production' in surroundings['deploy production']
         assert 'lock mlops-churn-production' in surroundings['deployment production success']
-        assert surroundings.findAll { it.value.any { it.startsWith('lock') } }.keySet().every { it.contains('deploy') || it.startsWith('report success --stage') }
+        Set locked = surroundings.findAll { it.value.any { it.startsWith('lock') } }.keySet()
+        assert locked.every { it.contains('deploy') || it.startsWith('report success --stage') }
         // To wait for a lock is not to be late.
         assert surroundings['deploy staging'].findIndexOf { it.startsWith('lock') } < surroundings['deploy staging'].findIndexOf { it == 'timeout 60' }
     }
@@ -580,8 +584,8 @@ class ModelPipelineTest {
     @Test
     void 'what a project says wrongly is refused by name, and reported'() {
         refusedConfig('agnet: "gpu"', "modelPipeline: unknown key 'agnet'; known: agent, approval, data, extra, integration, lint, timeouts")
-        refusedConfig('timeouts: [tests: 5]', "modelPipeline: timeouts: unknown key 'tests'; known: approval, checkout, data, deploy, environment, extra, gate, integration, lint, " +
-                      'package, publish, report, unit, validation')
+        refusedConfig('timeouts: [tests: 5]', "modelPipeline: timeouts: unknown key 'tests'; known: approval, checkout, data, deploy, environment, extra, " +
+                      'gate, integration, lint, package, publish, report, unit, validation')
         refusedConfig('timeouts: [unit: 0]', "modelPipeline: timeouts.unit must be a whole number of minutes, at least 1, not '0'")
         refusedConfig('timeouts: [unit: "5"]', "modelPipeline: timeouts.unit must be a whole number of minutes, at least 1, not '5'")
         refusedConfig('lint: "no"', "modelPipeline: lint must be true or false, not 'no'")

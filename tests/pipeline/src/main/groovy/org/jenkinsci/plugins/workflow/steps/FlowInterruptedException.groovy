@@ -1,5 +1,5 @@
-// Jenkins' own class of this name, as far as the shared library looks at it: what a build throws that was stopped, refused or too late. Jenkins' plugins are not
-// in Maven's central repository.
+// Jenkins' own class of this name, as far as the shared library looks at it: what a build throws that was stopped, refused or too late. Jenkins' plugins
+// are not in Maven's central repository.
 package org.jenkinsci.plugins.workflow.steps
 
 class FlowInterruptedException extends InterruptedException {
