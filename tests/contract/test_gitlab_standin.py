@@ -675,6 +675,66 @@ def test_ids_are_those_of_git(gitlab, api, tmp_path):
         (one["mode"], one["type"], one["id"], one["path"]) for one in api.get(f"{MAIN}/repository/tree", recursive=True)}
 
 
+# what a pipeline tells a project
+
+
+def statuses(api, sha, **query):
+    return [(row["name"], row["status"]) for row in api.get(f"{MAIN}/repository/commits/{sha}/statuses", **query)]
+
+
+def test_statuses_of_commits(gitlab, api):
+    head, developer = gitlab.project("grp/one")["heads"]["main"], api.as_user("dev")
+    gitlab.project("grp/one")["members"].append({"user_id": gitlab.user("dev")["id"], "access_level": 30})
+    first = api.post(f"{MAIN}/statuses/{head}", state="running", name="mlops/lint", target_url="https://jenkins.example.com/1", description="d")
+    assert (first["status"], first["ref"], first["target_url"]) == ("running", "main", "https://jenkins.example.com/1")
+    assert "Cannot transition status via :run from :running" in api.post(f"{MAIN}/statuses/{head}", 400, state="running", name="mlops/lint")["message"]
+    done = api.post(f"{MAIN}/statuses/main", state="success", name="mlops/lint")
+    again = api.post(f"{MAIN}/statuses/{head}", state="failed", name="mlops/lint")
+    other = developer.post(f"{MAIN}/statuses/{head}", state="pending", context="mlops/unit")
+    assert first["id"] == done["id"] != again["id"] and other["author"]["username"] == "dev"
+    assert statuses(api, head) == [("mlops/lint", "failed"), ("mlops/unit", "pending")] and len(statuses(api, head, all=True)) == 3
+    assert statuses(api, head, name="mlops/unit") == [("mlops/unit", "pending")]
+    api.post(f"{MAIN}/statuses/{'0' * 40}", 404, state="success")
+    api.post(f"{MAIN}/statuses/{head}", 400, state="good")
+
+
+def test_merge_requests_and_their_notes(api):
+    api.post(f"{MAIN}/repository/branches", branch="new", ref="main")
+    about = {"source_branch": "new", "target_branch": "main", "title": "New"}
+    mr = api.post(f"{MAIN}/merge_requests", **about, description="why")
+    assert (mr["iid"], mr["state"], mr["sha"]) == (1, "opened", api.get(f"{MAIN}/repository/branches/new")["commit"]["id"])
+    api.post(f"{MAIN}/merge_requests", 409, **about)
+    api.post(f"{MAIN}/merge_requests", 422, source_branch="none", target_branch="main", title="t")
+    assert [row["iid"] for row in api.get(f"{MAIN}/merge_requests", source_branch="new", state="opened")] == [1]
+    assert api.get(f"{MAIN}/merge_requests", source_branch="main") == [] == api.get(f"{MAIN}/merge_requests", state="closed")
+    path = f"{MAIN}/merge_requests/1"
+    note = api.post(f"{path}/notes", body="first")
+    api.post(f"{path}/notes", body="second")
+    assert api.put(f"{path}/notes/{note['id']}", body="changed")["body"] == "changed" == api.get(f"{path}/notes/{note['id']}")["body"]
+    assert [row["body"] for row in api.get(f"{path}/notes")] == ["second", "changed"]
+    assert [row["body"] for row in api.get(f"{path}/notes", sort="asc", order_by="created_at")] == ["changed", "second"]
+    assert api.put(path, state_event="close", title="Old")["state"] == "closed" and api.get(path)["title"] == "Old"
+    api.put(f"{path}/merge", 405)
+    api.get(f"{MAIN}/merge_requests/2", 404)
+
+
+def test_environments_and_deployments(gitlab, api):
+    head, path = gitlab.project("grp/one")["heads"]["main"], f"{MAIN}/deployments"
+    assert api.post(f"{MAIN}/environments", name="staging", external_url="https://s.example.com")["tier"] == "staging"
+    api.post(f"{MAIN}/environments", 400, name="staging")
+    made = api.post(path, environment="production", sha=head, ref="main", tag=False, status="running")
+    assert made["environment"]["name"] == "production" and made["status"] == "running"
+    assert api.put(f"{path}/{made['id']}", status="success")["status"] == "success" == api.get(f"{path}/{made['id']}")["status"]
+    assert [row["iid"] for row in api.get(path, environment="production", status="success")] == [1] and api.get(path, environment="staging") == []
+    assert [row["name"] for row in api.get(f"{MAIN}/environments")] == ["staging", "production"]
+    number = api.get(f"{MAIN}/environments", name="production")[0]["id"]
+    assert api.get(f"{MAIN}/environments/{number}")["last_deployment"]["id"] == made["id"]
+    assert api.put(f"{MAIN}/environments/{number}", external_url="https://p.example.com")["external_url"] == "https://p.example.com"
+    api.post(path, 400, environment="production", sha=head, ref="none", tag=False, status="running")
+    api.post(path, 400, environment="production", sha=head, ref="main", tag=False, status="done")
+    assert api.get(f"{MAIN}/repository/tags") == []
+
+
 def test_settings(start):
     gitlab = start(validate=False)
     api = gitlab.api
@@ -745,6 +805,10 @@ def test_each_exception_is_needed(start, monkeypatch):
     api.post(f"{MAIN}/members", user_id="1,2", access_level=40)
     client.projects.create({"name": "two"}).transfer(gitlab.group("grp")["id"])
     api.post(f"{MAIN}/repository/commits", branch="main", commit_message="m", actions=[{"action": "create", "file_path": "a", "content": "a"}])
+    api.post(f"{MAIN}/statuses/main", state="success")
+    api.post(f"{MAIN}/repository/branches", branch="new", ref="main")
+    api.post(f"{MAIN}/merge_requests", source_branch="new", target_branch="main", title="t")
+    api.get(f"{MAIN}/merge_requests/1/notes")
     api.delete("projects/2", 400, permanently_remove=True)
     api.delete("groups/grp", 202)
     api.post(f"groups/{gitlab.state.new_id('namespace') - 1}/restore")

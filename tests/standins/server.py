@@ -65,17 +65,18 @@ class StandIn(ThreadingHTTPServer):
     latency: seconds before each answer. seen: every Request in order of arrival, with `statuses` beside it. connections: how many were accepted.
     faults: {number of a request, counted from 1 since the last clear(): what happens instead}: `reset` cuts the connection before the work is
     done, `cut` after it, an Answer is given instead of doing the work.
+    host: the address to listen at; public_url: what others call it by, where that is not this loopback port.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port=0, latency=0.0):
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, port=0, latency=0.0, host="127.0.0.1", public_url=None):
+        super().__init__((host, port), _Handler)
         self.latency = latency
         self.lock = threading.RLock()
         self.clear()
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = (public_url or f"http://127.0.0.1:{self.server_port}").rstrip("/")
 
     def answer(self, request: Request) -> Answer:
         """What the product would answer."""
@@ -146,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
             with self.server.lock:
                 self.server.connections += 1
         path, _mark, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        body = b"".join(self.chunks()) if chunked else self.rfile.read(int(self.headers.get("Content-Length") or 0))
         answer, cut = self.server.handle_request_of(Request(self.command, path, parse_qsl(query, keep_blank_values=True), self.headers, body))
         if cut:
             # a reset, not a polite end: what a killed server or a proxy does
@@ -163,6 +165,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD" and answer.status not in (204, 304):
             self.wfile.write(content)
+
+    def chunks(self):
+        """The parts of a body that is sent without its length: git does so with what is large."""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = respond
 

@@ -11,6 +11,9 @@ from datetime import date, timedelta
 from ..server import Answer, StandIn
 from .calls import Call, Refusal, find_route, now, refusal
 from .description import Description
+from .events import Events
+from .git import URL, Repositories
+from .git import answer as git_answer
 from .state import NAMES, State, full_path, matches
 
 API = "/api/v4"
@@ -22,16 +25,22 @@ def rate_limited(seconds=1):
     return Answer(429, "Retry later\n", {"Retry-After": str(seconds), "RateLimit-Limit": "7200", "RateLimit-Remaining": "0", "RateLimit-Reset": str(seconds)})
 
 
-class GitLab(StandIn):
-    """A small GitLab of a version and edition. validate: hold every request and answer against GitLab's API description, where that is there."""
+class GitLab(Events, StandIn):
+    """A small GitLab of a version and edition. validate: hold every request and answer against GitLab's API description, where that is there.
 
-    def __init__(self, version="17.11.0", edition="ce", latency=0.0, validate=True, port=0, token="glpat-of-root-for-tests"):  # noqa: S107
-        super().__init__(port, latency)
+    repositories: a folder for real git repositories, served at `<url>/<project>.git`; with it, and only then, projects' hooks are called.
+    """
+
+    def __init__(self, version="17.11.0", edition="ce", latency=0.0, validate=True, port=0, token="glpat-of-root-for-tests", repositories=None,  # noqa: S107
+                 **address):
+        super().__init__(port, latency, **address)
         self.version, self.edition = version, edition
         self.number = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
         self.state = State(self.has)
         self.description = Description.load() if validate else None
         self.violations = []
+        self.repositories = Repositories(repositories) if repositories else None
+        self.start_events()
         self.state.add_user("root", name="Administrator", is_admin=True)
         self.token = self.make_token("root", ALL_SCOPES, token=token)
 
@@ -92,6 +101,9 @@ class GitLab(StandIn):
         call = None
         try:
             self.state.tick()
+            git = URL.fullmatch(request.path) if self.repositories else None
+            if git:
+                return git_answer(self, request, *git.groups())
             if not request.path.startswith(f"{API}/"):
                 raise Refusal(410 if request.path.startswith("/api/v3/") else 404, {"error": "404 Not Found"})
             call = Call(self, request)
@@ -116,8 +128,25 @@ class GitLab(StandIn):
         """The user and rights of the call's token, and of Sudo."""
         headers = call.request.headers
         bearer = headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        text = headers.get("PRIVATE-TOKEN") or bearer or call.params.get("private_token") or call.params.get("access_token")
-        token = self.state.tokens.get(text)
+        self.identify(call, found, headers.get("PRIVATE-TOKEN") or bearer or call.params.get("private_token") or call.params.get("access_token"))
+        sudo = headers.get("Sudo") or call.params.get("sudo")
+        if sudo:
+            if not call.user["is_admin"]:
+                raise refusal(403, "403 Forbidden - Must be admin to use sudo")
+            if "sudo" not in call.token["scopes"]:
+                raise insufficient("sudo")
+            call.user = self.state.find("user", str(sudo)) or None
+            if not call.user:
+                raise refusal(404, f"404 User with ID or username '{sudo}' Not Found")
+            call.admin = self.rules(call.user, call.token)
+
+    def rules(self, user, token):
+        """Whether a user is an administrator in this call."""
+        return user["is_admin"] and (not self.settings["admin_mode"] or "admin_mode" in token["scopes"])
+
+    def identify(self, call, found, secret):
+        """The user and rights of a token."""
+        token = self.state.tokens.get(secret)
         if not token:
             raise refusal(401)
         for bad, why in ((token["revoked"], "Token was revoked. You have to re-authorize from the user."),
@@ -131,17 +160,7 @@ class GitLab(StandIn):
         user = self.state.users[token["user_id"]]
         if user["state"] != "active":
             raise refusal(403, "403 Forbidden - Your account has been blocked.")
-        sudo = headers.get("Sudo") or call.params.get("sudo")
-        if sudo:
-            if not user["is_admin"]:
-                raise refusal(403, "403 Forbidden - Must be admin to use sudo")
-            if "sudo" not in scopes:
-                raise insufficient("sudo")
-            user = self.state.find("user", str(sudo)) or None
-            if not user:
-                raise refusal(404, f"404 User with ID or username '{sudo}' Not Found")
-        call.token, call.user = token, user
-        call.admin = user["is_admin"] and (not self.settings["admin_mode"] or "admin_mode" in scopes)
+        call.token, call.user, call.admin = token, user, self.rules(user, token)
 
     def _dispatch(self, call, found, values):
         if found.kind == "instance":

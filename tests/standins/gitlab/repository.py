@@ -12,6 +12,7 @@ from ..server import Answer
 from . import tables
 from .access import matching_rules, protect_default
 from .calls import by_keyset, now, paged, refusal, route
+from .events import ZERO, pushed
 
 READ, WRITE = {"project": 20}, {"project": 30}
 GIT_SCOPES = ("read_repository",)
@@ -57,34 +58,53 @@ def files_at(project, ref):
     return (commit["files"], commit["id"]) if commit else None
 
 
-def may_push(call, project, branch):
+def may_push(call, project, branch, what="push"):
+    """Whether the caller may push to a branch or, what="merge", merge into it."""
     if project["archived"]:
         return False
     level, rules = call.level(project), matching_rules(project, branch)
     if not rules:
         return level >= (30 if project["branches"] else 40)
-    levels = [row["access_level"] for rule in rules for row in rule["push_access_levels"] if not row.get("user_id")]
-    named = any(row.get("user_id") == call.user["id"] for rule in rules for row in rule["push_access_levels"])
+    rows = [row for rule in rules for row in rule[f"{what}_access_levels"]]
+    levels = [row["access_level"] for row in rows if not row.get("user_id")]
+    named = any(row.get("user_id") == call.user["id"] for row in rows)
     return named or any(level >= wanted > 0 for wanted in levels)
 
 
-def write(call, project, about, files, base=None):
-    """Make a commit of these files the head of about['branch'], and what GitLab does at the first one."""
-    branch, first = about["branch"], not project["branches"]
-    parent = base or project["heads"].get(branch)
+def write(call, project, about, files, base=None, merged=None):
+    """Make a commit of these files the head of about['branch'], and what GitLab does at the first one. base, merged: its parents, where not the head."""
+    branch, first, repositories = about["branch"], not project["branches"], call.gitlab.repositories
+    before = project["heads"].get(branch)
+    parents = [parent for parent in (base or before, merged) if parent]
     number = hashlib.sha1(f"{project['id']} {len(project['commits'])} {branch} {about['commit_message']}".encode(), usedforsecurity=False).hexdigest()
     stamp, name, email = now(), about.get("author_name") or call.user["name"], about.get("author_email") or call.user["commit_email"]
-    project["commits"][number] = commit = {
-        "id": number, "short_id": number[:8], "created_at": stamp, "parent_ids": [parent] if parent else [], "title": about["commit_message"].split("\n")[0],
+    commit = {
+        "id": number, "short_id": number[:8], "created_at": stamp, "parent_ids": parents, "title": about["commit_message"].split("\n")[0],
         "message": about["commit_message"], "author_name": name, "author_email": email, "authored_date": stamp, "committer_name": call.user["name"],
         "committer_email": call.user["commit_email"], "committed_date": stamp, "files": dict(files),
     }
+    if repositories:
+        number = repositories.commit(project, branch, commit)
+        commit |= {"id": number, "short_id": number[:8]}
+    project["commits"][number] = commit
     project["branches"][branch], project["heads"][branch] = dict(files), number
     project["last_activity_at"] = stamp
     if first:
         project["default_branch"] = branch
         protect_default(call.state, project)
+    pushed(call, project, [(f"refs/heads/{branch}", before or ZERO, number)])
     return commit
+
+
+def set_head(call, project, name, number=None):
+    """Make a branch of a commit, or with None take it away."""
+    before = project["heads"].pop(name, None)
+    project["branches"].pop(name, None)
+    if number:
+        project["branches"][name], project["heads"][name] = dict(project["commits"][number]["files"]), number
+    if call.gitlab.repositories:
+        call.gitlab.repositories.set_ref(project, f"refs/heads/{name}", number)
+    pushed(call, project, [(f"refs/heads/{name}", before or ZERO, number or ZERO)])
 
 
 def last_commit(project, commit_id, path):
@@ -210,7 +230,7 @@ def branch_create(call, project):
         raise refusal(400, f"Invalid reference name: {call.option('ref')}")
     if not may_push(call, project, name):
         raise refusal(403, "403 Forbidden - You are not allowed to push into this branch")
-    project["branches"][name], project["heads"][name] = dict(found[0]), found[1]
+    set_head(call, project, name, found[1])
     return shown_branch(call, project, name)
 
 
@@ -222,8 +242,7 @@ def branch_delete(call, project, name):
         raise refusal(400, "Cannot remove HEAD branch")
     if matching_rules(project, name) and not call.may(project, 40):
         raise refusal(403)
-    del project["branches"][name]
-    project["heads"].pop(name, None)
+    set_head(call, project, name)
 
 
 # tree and files

@@ -96,7 +96,8 @@ class State:
             **{name: fresh(field.default) for name, field in tables.PROJECT.items() if field.shown and self.has(field)},
             "default_branch": self.settings["default_branch_name"], "visibility": self.settings["default_project_visibility"],
             **values, "kind": "project", "id": self.new_id("project"), "created_at": stamp, "updated_at": stamp, "last_activity_at": stamp,
-            "marked_for_deletion_on": None, "branches": {}, "commits": {}, "heads": {}, **{part: [] for part in PARTS["project"]},
+            "marked_for_deletion_on": None, "branches": {}, "commits": {}, "heads": {}, "tags": {},
+            **{part: [] for part in ("merge_requests", "statuses", "environments", "deployments")}, **{part: [] for part in PARTS["project"]},
         }
         self.projects[project["id"]] = project
         self.namespaces[project["namespace_id"]]["projects"][project["id"]] = project

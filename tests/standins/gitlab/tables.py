@@ -251,6 +251,15 @@ SHARE = {"group_id": Field(int), "group_access": Field((5, 10, 15, 20, 30, 40, 5
 COMMIT = {**fields("branch commit_message start_branch start_sha author_email author_name", str), "actions": Field(list), "force": Field(bool, False),
           "stats": Field(bool)}
 FILE = {**fields("branch commit_message start_branch author_email author_name content encoding last_commit_id", str), "execute_filemode": Field(bool)}
+COMMIT_STATUS = {"state": Field(("pending", "running", "success", "failed", "canceled", "skipped")), **fields("ref target_url description name context", str),
+                 "pipeline_id": Field(int)}
+MERGE_REQUEST = {**fields("source_branch", str, given="c"), **fields("title target_branch description", str), "remove_source_branch": Field(bool),
+                 "state_event": Field(("close", "reopen"), given="u")}
+MERGE = {**fields("merge_commit_message sha", str), "should_remove_source_branch": Field(bool)}
+ENVIRONMENT = {"name": Field(str, given="c"), **fields("external_url description", str),
+               "tier": Field(("production", "staging", "testing", "development", "other"))}
+DEPLOYMENT = {**fields("environment sha ref", str, given="c"), "tag": Field(bool, given="c"),
+              "status": Field(("running", "success", "failed", "canceled"))}
 
 SETTINGS_ALIASES = {"signin_enabled": "password_authentication_enabled_for_web", "asset_proxy_whitelist": "asset_proxy_allowlist",
                     "allow_local_requests_from_hooks_and_services": "allow_local_requests_from_web_hooks_and_services"}
