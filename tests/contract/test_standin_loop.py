@@ -5,15 +5,38 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from ansible_collections.mlops.onprem.tests.standins.gitlab import GitLab
+from ansible_collections.mlops.onprem.tests.standins.jenkins import Jenkins
 
 PROJECT = "projects/grp%2Fone"
 SECRET = "of-the-hook"
+FOLDER = "<com.cloudbees.hudson.plugins.folder.Folder/>"
+SOURCE = "io.jenkins.plugins.gitlabbranchsource"
+MULTIBRANCH = f"""<org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject>
+  <sources class="jenkins.branch.MultiBranchProject$BranchSourceList"><data><jenkins.branch.BranchSource>
+    <source class="{SOURCE}.GitLabSCMSource"><serverName>gitlab</serverName><projectOwner>grp</projectOwner><projectPath>grp/one</projectPath>
+      <credentialsId>clone</credentialsId><traits>
+        <{SOURCE}.BranchDiscoveryTrait><strategyId>1</strategyId></{SOURCE}.BranchDiscoveryTrait>
+        <{SOURCE}.OriginMergeRequestDiscoveryTrait><strategyId>1</strategyId></{SOURCE}.OriginMergeRequestDiscoveryTrait>
+        <{SOURCE}.TagDiscoveryTrait/></traits></source>STRATEGIES
+  </jenkins.branch.BranchSource></data></sources>
+  <factory class="org.jenkinsci.plugins.workflow.multibranch.WorkflowBranchProjectFactory"><scriptPath>Jenkinsfile</scriptPath></factory>
+</org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject>"""
+TAGS_TOO = "<buildStrategies>" + "".join(f"<jenkins.branch.buildstrategies.basic.{kind}BuildStrategyImpl/>" for kind in ("Branch", "ChangeRequest", "Tag")) \
+    + "</buildStrategies>"
+RETRAIN = """<flow-definition><properties><org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty/></properties>
+  <definition class="org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition"><scm class="hudson.plugins.git.GitSCM"><userRemoteConfigs>
+    <hudson.plugins.git.UserRemoteConfig><url>URL</url><credentialsId>clone</credentialsId></hudson.plugins.git.UserRemoteConfig></userRemoteConfigs>
+    <branches><hudson.plugins.git.BranchSpec><name>*/main</name></hudson.plugins.git.BranchSpec></branches></scm><scriptPath>Jenkinsfile</scriptPath></definition>
+</flow-definition>"""
+CREDENTIALS = "com.cloudbees.plugins.credentials.impl"
+PLAIN_CREDENTIALS = "org.jenkinsci.plugins.plaincredentials.impl"
 PLAIN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0", "PATH": "/usr/bin:/bin",
          **{f"GIT_{who}_{what}": f"me{'@example.com' * (what == 'EMAIL')}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
 
@@ -165,3 +188,184 @@ def test_what_contradicts_is_not_merged(site):
     site.ask("POST", f"{PROJECT}/merge_requests", source_branch="topic", target_branch="main", title="New")
     site.ask("PUT", f"{PROJECT}/merge_requests/1/merge", 422)
     assert site.ask("GET", f"{PROJECT}/merge_requests/1")["state"] == "opened"
+
+
+# from a push to a build
+
+
+class Server:
+    """A Jenkins whose builds clone what they build and tell its commit; `runs` are those that were started, in order."""
+
+    def __init__(self, site):
+        self.site, self.runs, self.held, self.busy, self.most = site, [], None, 0, 0
+        self.jenkins = Jenkins(runner=self.run)
+
+    def run(self, run):
+        self.runs.append(run)
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        if self.held:
+            self.held.wait(20)
+        clone = self.site.folder / f"build-{len(self.runs)}"
+        secret = run.credentials[run.checkout]["password"]
+        git(self.site.folder, "clone", "-q", run.repository.replace("://", f"://oauth2:{secret}@"), clone.name)
+        git(clone, "checkout", "-q", run.commit or f"origin/{run.branch}")
+        run.log(f"built {git(clone, 'rev-parse', 'HEAD')}\nof {run.job}")
+        run.artifact("build/out.txt", b"out")
+        self.busy -= 1
+        return "FAILURE" if (clone / "bad").exists() else "SUCCESS"
+
+    def ask(self, method, path, user=None, **given):
+        return requests.request(method, f"{self.jenkins.url}/{path}", auth=user or (self.jenkins.username, self.jenkins.token), timeout=30, **given)
+
+    def item(self, folder, name, xml):
+        assert self.ask("POST", f"{folder}createItem", params={"name": name}, data=xml, headers={"Content-Type": "application/xml"}).ok
+
+    def credential(self, store, kind, **fields):
+        xml = f"<{kind}>" + "".join(f"<{name}>{value}</{name}>" for name, value in {"scope": "GLOBAL", **fields}.items()) + f"</{kind}>"
+        assert self.ask("POST", f"{store}/domain/_/createCredentials", data=xml, headers={"Content-Type": "application/xml"}).ok
+
+    def build(self, name, number=1):
+        """What the API says of a build that is over."""
+        def over():
+            answer = self.ask("GET", f"job/grp/job/one/job/{name}/{number}/api/json")
+            return answer.ok and not answer.json()["building"] and answer.json()
+        return until(over)
+
+
+@pytest.fixture
+def server(site):
+    server = Server(site)
+    with server.jenkins:
+        server.item("", "grp", FOLDER)
+        server.item("job/grp/", "one", FOLDER)
+        server.credential("credentials/store/system", f"{PLAIN_CREDENTIALS}.StringCredentialsImpl", id="gitlab-hook", secret=SECRET)
+        server.credential("credentials/store/system", f"{PLAIN_CREDENTIALS}.StringCredentialsImpl", id="gitlab-api", secret="of all")
+        place = "job/grp/job/one/credentials/store/folder"
+        server.credential(place, f"{PLAIN_CREDENTIALS}.StringCredentialsImpl", id="gitlab-api", secret="of one")
+        server.credential(place, f"{PLAIN_CREDENTIALS}.FileCredentialsImpl", id="model-policy", fileName="policy.json", secretBytes="e30=")
+        server.credential(place, f"{CREDENTIALS}.UsernamePasswordCredentialsImpl", id="clone", username="oauth2", password=site.token("jenkins", 20))
+        server.item("job/grp/job/one/", "pipeline", MULTIBRANCH.replace("STRATEGIES", TAGS_TOO))
+        server.item("job/grp/job/one/", "retrain", RETRAIN.replace("URL", f"{site.gitlab.url}/grp/one.git"))
+        yield server
+
+
+@pytest.fixture
+def hooked(site, server):
+    site.hook(f"{server.jenkins.url}/gitlab-webhook/post")
+    return server
+
+
+def test_a_push_is_built(site, hooked):
+    clone = site.clone("clone")
+    pushed = site.commit(clone, "model.py", "x")
+    git(clone, "push", "-q", "origin", "main")
+    build = hooked.build("pipeline/job/main")
+    assert build["result"] == "SUCCESS" and [row["relativePath"] for row in build["artifacts"]] == ["build/out.txt"]
+    text = hooked.ask("GET", "job/grp/job/one/job/pipeline/job/main/1/consoleText").text
+    assert text.startswith("Push event to branch main\n") and f"built {pushed}\nof grp/one/pipeline/main\n" in text and text.endswith("Finished: SUCCESS\n")
+    assert hooked.ask("GET", "job/grp/job/one/job/pipeline/job/main/1/artifact/build/out.txt").content == b"out"
+    assert [row["name"] for row in hooked.ask("GET", "job/grp/job/one/job/pipeline/api/json").json()["jobs"]] == ["main"]
+    assert site.gitlab.deliveries == [{"url": f"{hooked.jenkins.url}/gitlab-webhook/post", "event": "Push Hook", "status": 200, "error": None}]
+    run = hooked.runs[0]
+    assert run.credentials["gitlab-api"] == {"type": "string", "secret": "of one"}
+    assert run.credentials["model-policy"] == {"type": "file", "name": "policy.json", "content": "{}"}
+    known = {"BRANCH_NAME": "main", "GIT_COMMIT": pushed, "JOB_BASE_NAME": "main", "BUILD_NUMBER": "1", "JOB_NAME": "grp/one/pipeline/main",
+             "BUILD_URL": f"{hooked.jenkins.url}/job/grp/job/one/job/pipeline/job/main/1/"}
+    assert known.items() <= run.environment.items() and "TAG_NAME" not in run.environment
+    made = site.ask("POST", f"{PROJECT}/repository/commits", branch="main", commit_message="Bad",
+                    actions=[{"action": "create", "file_path": "bad", "content": ""}])
+    assert hooked.build("pipeline/job/main", 2)["result"] == "FAILURE" and hooked.runs[1].commit == made["id"]
+
+
+def test_merge_requests_and_tags_are_built(site, hooked):
+    clone = site.clone("clone")
+    first = site.commit(clone, "model.py", "x", "feature/x")
+    git(clone, "push", "-q", "origin", "feature/x")
+    assert hooked.build("pipeline/job/feature%252Fx")["fullDisplayName"].endswith("feature/x #1")
+    site.ask("POST", f"{PROJECT}/merge_requests", source_branch="feature/x", target_branch="main", title="New")
+    hooked.build("pipeline/job/MR-1")
+    second = site.commit(clone, "model.py", "y")
+    git(clone, "push", "-q", "origin", "feature/x")
+    hooked.build("pipeline/job/MR-1", 2)
+    run = hooked.runs[2]
+    assert [(one.branch, one.commit) for one in hooked.runs] == [("feature/x", first), (None, first), (None, second)] and run.merge == "main"
+    known = {"CHANGE_ID": "1", "CHANGE_BRANCH": "feature/x", "CHANGE_TARGET": "main", "BRANCH_NAME": "MR-1"}
+    assert known.items() <= run.environment.items()
+    site.ask("PUT", f"{PROJECT}/merge_requests/1", title="Newer")  # nothing to build
+    site.ask("PUT", f"{PROJECT}/merge_requests/1/merge", should_remove_source_branch=True)
+    hooked.build("pipeline/job/main")
+    git(clone, "fetch", "-q")
+    git(clone, "tag", "-m", "A version", "v1.0", "origin/main")
+    git(clone, "push", "-q", "origin", "v1.0")
+    hooked.build("pipeline/job/v1.0")
+    assert hooked.runs[-1].environment["TAG_NAME"] == "v1.0" and hooked.runs[-1].commit == git(clone, "rev-parse", "origin/main") and len(hooked.runs) == 5
+    assert hooked.ask("GET", "job/grp/job/one/job/pipeline/job/MR-1/api/json").json()["disabled"]
+    assert {row["event"] for row in site.gitlab.deliveries} == {"Push Hook", "Merge Request Hook", "Tag Push Hook"}
+
+
+def test_without_a_strategy_tags_are_found_and_not_built(site, hooked):
+    hooked.jenkins.item("grp/one/pipeline").xml = MULTIBRANCH.replace("STRATEGIES", "")
+    git(site.clone("clone"), "push", "-q", "origin", "HEAD:refs/tags/v1", "HEAD:refs/heads/other")
+    hooked.build("pipeline/job/other")
+    assert hooked.jenkins.item("grp/one/pipeline/v1") and [run.branch for run in hooked.runs] == ["other"]
+
+
+def test_only_the_right_secret_and_the_right_events_start_builds(site, server):
+    url = f"{server.jenkins.url}/gitlab-webhook/post"
+    site.ask("POST", f"{PROJECT}/hooks", url=url, token="wrong")
+    site.ask("POST", f"{PROJECT}/hooks", url=url)
+    site.ask("POST", f"{PROJECT}/hooks", url=url, token=SECRET, push_events=False, merge_requests_events=True)
+    site.ask("POST", f"{PROJECT}/hooks", url=url, token=SECRET, push_events_branch_filter="release-*")
+    git(site.clone("clone"), "push", "-q", "origin", "HEAD:topic", "HEAD:refs/tags/v1")
+    until(lambda: len(site.gitlab.deliveries) == 2)
+    time.sleep(0.5)
+    assert [row["status"] for row in site.gitlab.deliveries] == [401, 401] and not server.runs
+    assert not server.jenkins.item("grp/one/pipeline").children
+    assert requests.post(url, data="x", headers={"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": SECRET}, timeout=10).status_code == 400
+    git(site.folder / "clone", "push", "-q", "origin", "HEAD:release-1")
+    server.build("pipeline/job/release-1")
+
+
+def test_a_hook_that_does_not_answer_is_noted(site):
+    site.hook("http://127.0.0.1:1/")
+    site.ask("POST", f"{PROJECT}/repository/branches", branch="topic", ref="main")
+    delivery = until(lambda: site.gitlab.deliveries)[0]
+    assert delivery["status"] is None and "refused" in delivery["error"]
+
+
+def test_a_token_starts_the_retraining_and_what_waits_is_one(site, server):
+    server.held = threading.Event()
+    server.jenkins.add_user("alertmanager", "", "token-of-alerts", {"Overall/Read", "Job/Read", "Job/Build"})
+    path, alerts = "job/grp/job/one/job/retrain/build", ("alertmanager", "token-of-alerts")
+    first = server.ask("POST", path, alerts, json={"status": "firing", "alerts": [{}]})
+    assert first.status_code == 201 and "/queue/item/" in first.headers["Location"]
+    until(lambda: server.runs)
+    second = server.ask("POST", path, alerts, json={"alerts": []}).headers["Location"]
+    assert server.ask("POST", path, alerts, json={"alerts": []}).headers["Location"] == second != first.headers["Location"]
+    assert server.ask("POST", path, ("alertmanager", "wrong"), json={}).status_code == 401
+    site.ask("POST", f"{PROJECT}/repository/commits", branch="main", commit_message="m", actions=[{"action": "create", "file_path": "new", "content": "a"}])
+    server.held.set()
+    assert server.build("retrain", 2)["result"] == "SUCCESS" and (site.folder / "build-2" / "new").exists()
+    assert len(server.runs) == 2 and server.most == 1 and "BRANCH_NAME" not in server.runs[0].environment
+
+
+def test_one_executor_and_an_abort(site, hooked):
+    hooked.held = threading.Event()
+    clone = site.clone("clone")
+    for name in ("one", "two"):
+        git(clone, "push", "-q", "origin", f"HEAD:{name}")
+    until(lambda: hooked.jenkins.item("grp/one/pipeline/two") and hooked.jenkins.item("grp/one/pipeline/two").builds)
+    waiting = hooked.jenkins.item("grp/one/pipeline/two").builds[1]
+    until(lambda: "Waiting for next available executor\n" in waiting.log())
+    assert hooked.ask("POST", "job/grp/job/one/job/pipeline/job/two/1/stop").ok
+    hooked.held.set()
+    assert hooked.build("pipeline/job/two")["result"] == "ABORTED" and hooked.build("pipeline/job/one")["result"] == "SUCCESS"
+    assert hooked.most == 1 == len(hooked.runs)
+
+
+def test_a_runner_that_fails_is_a_failed_build(server):
+    server.jenkins.runner = lambda _run: 1 / 0
+    server.ask("POST", "job/grp/job/one/job/retrain/build")
+    assert server.build("retrain")["result"] == "FAILURE"
+    assert "ZeroDivisionError" in server.ask("GET", "job/grp/job/one/job/retrain/1/consoleText").text

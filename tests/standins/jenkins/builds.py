@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 import mimetypes
 import re
+import threading
 from itertools import count
 
+from . import work
 from .api import HTML, TEXT, Answer, Bean, Shown, bad, broken, content_type, form, jetty, missing, parts, posts, to
 
 NOTE = "\x1b[8mha:////4AAAstandin\x1b[0m"
@@ -198,8 +200,8 @@ class QueueItem(Bean):
         "why": lambda item: None if item.state == "left" else item.why,
     }
 
-    def __init__(self, jenkins, number, job, parameters, delay):
-        self.jenkins, self.id, self.job, self.parameters = jenkins, number, job, parameters
+    def __init__(self, jenkins, number, job, parameters, delay, event=None, commit=None):
+        self.jenkins, self.id, self.job, self.parameters, self.event, self.commit = jenkins, number, job, parameters, event, commit
         self.since = jenkins.clock()
         self.ready = self.since + delay
         self.users = [jenkins.user.name]
@@ -220,7 +222,8 @@ class QueueItem(Bean):
 
     def actions(self):
         parameters = [Shown("hudson.model.ParametersAction", parameters=self.parameters)] if self.parameters else []
-        return [*parameters, Shown("hudson.model.CauseAction", causes=[cause(user) for user in self.users])]
+        causes = [Shown("jenkins.branch.BranchEventCause", shortDescription=self.event)] if self.event else [cause(user) for user in self.users]
+        return [*parameters, Shown("hudson.model.CauseAction", causes=causes)]
 
     def advance(self, now):
         """Where it stands now; starts the build when nothing holds it any more."""
@@ -314,9 +317,13 @@ class Build(Bean):
         self.plan, self.lines, self.files, self.ignores_stop = job.result, list(job.log_lines), dict(job.artifacts), job.ignores_stop
         self.result = self.description = self.stopped_by = None
         self.keep, self.building = False, True
+        self.stopped = threading.Event()
         job.builds[self.number] = self
         job.next_number += 1
         self.jenkins.running.append(self)
+        if self.jenkins.runner and work.runs(job):
+            self.end, self.lines, self.files = float("inf"), [], {}
+            threading.Thread(target=work.work, args=(self, work.Run.of(self)), daemon=True).start()
 
     @property
     def kind(self):
@@ -351,6 +358,7 @@ class Build(Bean):
         return [*found, {}, {}, graph, {}, {}] if self.job.is_pipeline else found
 
     def finish(self, result, end):
+        self.stopped.set()
         self.result, self.end, self.building = result, end, False
         self.jenkins.running.remove(self)
 
@@ -362,8 +370,8 @@ class Build(Bean):
         else:
             where = f"Building remotely on {self.node} in workspace" if self.node else "Building in workspace"
             head, tail = ["Running as SYSTEM", f"{where} {place}"], []
-        shown = len(self.lines) if self.end <= self.start else int(len(self.lines) * min(1, (min(now, self.end) - self.start) / max(self.job.duration, 0.001)))
-        lines = [f"Started by user {NOTE}{self.item.users[0]}", *head, *self.lines[: shown if self.stopped_by or self.building else None]]
+        shown = len(self.lines) if self.end <= self.start or self.end == float("inf") else int(len(self.lines) * min(1, (min(now, self.end) - self.start) / max(self.job.duration, 0.001)))
+        lines = [self.item.event or f"Started by user {NOTE}{self.item.users[0]}", *head, *self.lines[: shown if self.stopped_by or self.building else None]]
         if not self.building:
             lines += ["Build was aborted", f"Aborted by {NOTE}{self.stopped_by}"] if self.stopped_by else tail
             lines.append(f"Finished: {self.result}")
@@ -439,15 +447,16 @@ class Builds:
     def start_queue(self):
         self.queue, self.waiting, self.running, self.numbers = {}, [], [], count(1)
 
-    def enqueue(self, job, parameters, delay=None) -> QueueItem:
-        """A waiting item of the same job with the same parameters takes the request on."""
+    def enqueue(self, job, parameters, delay=None, event=None, commit=None) -> QueueItem:
+        """A waiting item of the same job with the same parameters takes the request on. event: why, when it was no user; commit: what to build."""
         wanted = [value.fields for value in parameters]
         for item in self.waiting:
             if item.job is job and [value.fields for value in item.parameters] == wanted:
                 item.users.append(self.user.name)
+                item.commit = commit or item.commit
                 return item
         seconds = float(re.match(r"[\d.]+", delay)[0]) if delay else self.quiet_period
-        item = QueueItem(self, next(self.numbers), job, parameters, seconds)
+        item = QueueItem(self, next(self.numbers), job, parameters, seconds, event, commit)
         self.queue[item.id] = item
         self.waiting.append(item)
         if not seconds:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import base64
 import secrets
+import threading
 import time
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlencode
 
 from ..server import READS, Answer, StandIn
 from . import xml as documents
+from . import branches
 from .api import HTML, JSON, TEXT, Bean, Refused, broken, denied, form, jetty, missing, page, posts, to
 from .builds import Builds, Queue
 from .credentials import Vault
@@ -19,7 +21,7 @@ from .items import SCRIPTS, Folder, Group
 from .nodes import Computers, Label, Nodes
 from .plugins import ConfigurationAsCode, PluginManager, Plugins, UpdateCenter
 
-OPEN = ("/login", "/whoAmI/api/json")
+OPEN = ("/login", "/whoAmI/api/json", branches.HOOK)
 URL_LIMIT = 8192
 
 
@@ -81,6 +83,9 @@ class Root(Group):
         if names[0] == "configuration-as-code" and jenkins.plugins.get(names[0], {}).get("active"):
             return ConfigurationAsCode(jenkins), 1
         return super().child(names)
+
+    def do_gitlab_webhook_post(self, request):
+        return branches.hook(self.jenkins, request)
 
     def do_login(self, request):
         return Answer(200, "<!DOCTYPE html><html><body>Sign in</body></html>", HTML)
@@ -167,14 +172,16 @@ class Jenkins(Builds, Nodes, Plugins, Vault, StandIn):
 
     rewrite: the controller saves every job right after it was posted. token: of the user `admin`, made up unless given.
     restart_answers: what the requests after a restart meet, in order: "restarting" and "starting" (503), "reset", "unauthorized" (401).
+    runner: called with a work.Run for each build of a pipeline that comes from git, in a thread of its own, returns the result; executors: how many at once.
     scripts: {part of a script: makes the text that scriptText answers of the controller and the script}. quiet_period: seconds a build waits in the queue.
     """
 
     home = "/var/lib/jenkins"
     restart_answers = ("restarting", "restarting", "reset", "starting", "starting", "unauthorized")
 
-    def __init__(self, version="2.541.3", latency=0.0, rewrite=False, port=0, token=None):
-        super().__init__(port, latency)
+    def __init__(self, version="2.541.3", latency=0.0, rewrite=False, port=0, token=None, runner=None, executors=1, **address):
+        super().__init__(port, latency, **address)
+        self.runner, self.agent = runner, threading.BoundedSemaphore(executors)
         self.version, self.rewrite, self.clock, self.quiet_period = version, rewrite, time.time, 0.1
         self.username, self.password, self.token = "admin", secrets.token_hex(8), token or secrets.token_hex(17)
         self.users = {"admin": User("admin", self.password, self.token, {"Overall/Administer"})}
@@ -185,6 +192,18 @@ class Jenkins(Builds, Nodes, Plugins, Vault, StandIn):
         self.start_plugins()
         self.start_vault()
         self.root = Root(self)
+        if runner:
+            for name in branches.PLUGINS:
+                self.installed(name, "1.0")
+            threading.Thread(target=self.tick_on, daemon=True).start()
+
+    def tick_on(self):
+        """Builds that really run do not wait for a request: what became due is done all the time, as long as the port is open."""
+        while self.socket.fileno() != -1:
+            time.sleep(0.1)
+            with self.lock:
+                if not self.coming_back:
+                    self.tick()
 
     def add_user(self, name, password, token, permissions=()):
         self.users[name] = User(name, password, token, set(permissions))
@@ -277,7 +296,7 @@ class Jenkins(Builds, Nodes, Plugins, Vault, StandIn):
         by_token = self.authenticate(request)
         if len(request.path) + len(urlencode(request.query)) > URL_LIMIT:
             raise jetty(414, "URI Too Long")
-        if request.method == "POST" and not by_token:
+        if request.method == "POST" and not by_token and request.path != branches.HOOK:
             session = self.session(request)
             if session is None or self.crumbs.get(session) != request.headers.get("Jenkins-Crumb"):
                 raise jetty(403, "No valid crumb was included in the request")

@@ -22,6 +22,7 @@ KINDS = {  # root element -> class; the plugin a class needs stands in xml.OWNER
     "matrix-project": "hudson.matrix.MatrixProject",
     "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject": "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject",
 }
+CLASSES = {}  # root element -> what is made of it, where that is no plain job
 VIEWS = ("hudson.model.ListView", "hudson.model.AllView", "hudson.model.MyView")
 XML_TYPES = ("application/xml", "text/xml")
 
@@ -44,7 +45,7 @@ class Group(Bean):
     def all_items(self) -> list:
         found = self.listed()
         for item in found:
-            found += item.listed() if isinstance(item, Folder) else ()
+            found += item.listed() if isinstance(item, Group) else ()
         return found
 
     def listed_views(self) -> list:
@@ -100,7 +101,7 @@ class Group(Bean):
         plugin = documents.owner_of(tag) if known else None
         if not known or (plugin and not self.jenkins.plugins.get(plugin, {}).get("active")):
             raise broken()
-        item = (Folder if tag == FOLDER else Job)(self.jenkins, self, name, known, text)
+        item = CLASSES.get(tag, Job)(self.jenkins, self, name, known, text)
         self.children[name.lower()] = item
         if isinstance(item, Folder):
             item.loaded()
@@ -437,12 +438,16 @@ class Folder(Item, Group):
         self.jenkins.stores_moved(self.full_name, None)
 
 
+CLASSES[FOLDER] = Folder
+
+
 class Job(Buildable, Item):
     """A job; how its builds go is in builds.py."""
 
     def __init__(self, *args):
         super().__init__(*args)
         self.action_count = 5 if self.is_pipeline else 3
+        self.head = None  # the branch, tag or merge request that a multibranch job made it of
         self.held = False  # a copy cannot be built until it is saved
         self.start_builds()
         self.fields = {**Item.fields, **(Buildable.pipeline_fields if self.is_pipeline else Buildable.fields)}

@@ -77,6 +77,7 @@ OWNERS = {
     "com.dabsquared.gitlabjenkins.": "gitlab-plugin", "org.jenkinsci.plugins.credentialsbinding.": "credentials-binding",
     "org.jenkinsci.plugins.matrixauth.": None, "org.jenkinsci.plugins.plaincredentials.": "plain-credentials",
     "org.jenkinsci.plugins.workflow.cps.": "workflow-cps", "org.jenkinsci.plugins.workflow.job.": "workflow-job",
+    "io.jenkins.plugins.gitlabbranchsource.": "gitlab-branch-source", "jenkins.branch.buildstrategies.basic.": "basic-branch-build-strategies",
     "org.jenkinsci.plugins.workflow.multibranch.": "workflow-multibranch", "org.jenkinsci.plugins.workflow.libs.": "pipeline-groovy-lib",
 }  # fmt: skip
 COLUMNS = ("StatusColumn", "WeatherColumn", "JobColumn", "LastSuccessColumn", "LastFailureColumn", "LastDurationColumn", "BuildButtonColumn")
