@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
+import sys
 import threading
 import time
 from urllib.parse import urlsplit
@@ -13,6 +16,7 @@ import pytest
 import requests
 from ansible_collections.mlops.onprem.tests.standins.gitlab import GitLab
 from ansible_collections.mlops.onprem.tests.standins.jenkins import Jenkins
+from ansible_collections.mlops.onprem.tests.standins.jenkins.run import Agent, expression
 
 PROJECT = "projects/grp%2Fone"
 SECRET = "of-the-hook"
@@ -369,3 +373,91 @@ def test_a_runner_that_fails_is_a_failed_build(server):
     server.ask("POST", "job/grp/job/one/job/retrain/build")
     assert server.build("retrain")["result"] == "FAILURE"
     assert "ZeroDivisionError" in server.ask("GET", "job/grp/job/one/job/retrain/1/consoleText").text
+
+
+# the runner of a Jenkinsfile on an agent
+
+RUNS_IT = """
+import json, subprocess, sys
+config = json.load(open(sys.argv[1]))
+script = "mkdir -p build/reports; git rev-parse HEAD | tee build/commit.txt; git config --get-all remote.origin.url; touch build/reports/a.xml build/b.bin; ls"
+done = subprocess.run(config["workspace_cmd"], input=script, text=True, capture_output=True)
+print(open(config["jenkinsfile"]).read(), done.stdout, config["env"], sorted(config["credentials"]), config["approve"], done.returncode, sep="\\n", flush=True)
+if subprocess.run(config["workspace_cmd"], input="test ! -e slow", text=True).returncode:
+    subprocess.run(["sleep", "60"])
+failed = subprocess.run(config["workspace_cmd"], input="test -e bad", text=True).returncode == 0
+json.dump({"result": "FAILURE" if failed else "SUCCESS", "artifacts": ["build/**/*.xml, build/*.txt"]}, open("RESULT.json", "w"))
+"""
+
+
+@pytest.fixture
+def agent(site, hooked):
+    """The server's builds go to an agent: a shell here, and a program that stands for the runner of the Groovy."""
+    program = site.folder / "runs_it.py"
+    program.write_text(RUNS_IT)
+    hooked.jenkins.runner = Agent(["sh"], str(site.folder / "workspaces"), [sys.executable, str(program)])
+    return hooked
+
+
+def test_a_jenkinsfile_is_run_in_a_workspace_on_the_agent(site, agent):
+    clone = site.clone("clone")
+    site.commit(clone, "Jenkinsfile", "the pipeline\n")
+    pushed = site.commit(clone, "model.py", "x")
+    git(clone, "push", "-q", "origin", "main")
+    assert agent.build("pipeline/job/main")["result"] == "SUCCESS"
+    text = agent.jenkins.item("grp/one/pipeline/main").builds[1].log()
+    assert f"the pipeline\n\n{pushed}\n{site.gitlab.url}/grp/one.git\nJenkinsfile\nREADME.md\nbuild\nmodel.py\n" in text
+    assert f"'GIT_COMMIT': '{pushed}'" in text and "['clone', 'gitlab-api', 'gitlab-hook', 'model-policy']\nTrue\n0\n" in text
+    assert agent.jenkins.item("grp/one/pipeline/main").builds[1].files == {"build/commit.txt": f"{pushed}\n".encode(), "build/reports/a.xml": b""}
+
+    git(clone, "switch", "-q", "-c", "topic", "HEAD~1")
+    head = site.commit(clone, "bad", "")
+    git(clone, "push", "-q", "origin", "topic")
+    assert agent.build("pipeline/job/topic")["result"] == "FAILURE"
+    site.ask("POST", f"{PROJECT}/merge_requests", source_branch="topic", target_branch="main", title="Bad")
+    assert agent.build("pipeline/job/MR-1")["result"] == "FAILURE"
+    text = agent.jenkins.item("grp/one/pipeline/MR-1").builds[1].log()
+    assert "model.py" in text and "'CHANGE_ID': '1'" in text and f"'GIT_COMMIT': '{head}'" not in text  # merged with main
+
+    agent.ask("POST", "job/grp/job/one/job/retrain/build")
+    assert agent.build("retrain")["result"] == "SUCCESS"
+
+
+def test_an_aborted_build_ends_what_it_started(site, agent):
+    clone = site.clone("clone")
+    site.commit(clone, "Jenkinsfile", "the pipeline\n")
+    site.commit(clone, "slow", "")
+    git(clone, "push", "-q", "origin", "main")
+    until(lambda: "the pipeline" in agent.ask("GET", "job/grp/job/one/job/pipeline/job/main/1/consoleText").text)
+    assert agent.ask("POST", "job/grp/job/one/job/pipeline/job/main/1/stop").ok
+    assert agent.build("pipeline/job/main")["result"] == "ABORTED"
+    assert until(lambda: agent.jenkins.agent.acquire(blocking=False))
+
+
+def test_a_commit_without_a_jenkinsfile_fails_and_says_so(site, agent):
+    git(site.clone("clone"), "push", "-q", "origin", "HEAD:topic")
+    assert agent.build("pipeline/job/topic")["result"] == "FAILURE"
+    assert "Jenkinsfile: No such file" in agent.jenkins.item("grp/one/pipeline/topic").builds[1].log()
+
+
+@pytest.mark.parametrize(("pattern", "path", "meant"), [
+    ("build/**", "build/a/b", True), ("build/*", "build/a/b", False), ("**/*.xml", "a.xml", True), ("**/*.xml", "b/c/a.xml", True), ("build/", "build/a", True),
+    ("a.b", "axb", False), ("build/?.json", "build/a.json", True)])
+def test_patterns_of_artifacts(pattern, path, meant):
+    assert bool(re.fullmatch(expression(pattern), path)) == meant
+
+
+def test_both_on_an_address_of_others(tmp_path):
+    for name, more in (("gitlab", ["--no-validate", "--repositories", str(tmp_path)]), ("jenkins", ["--agent-command", "sh -e"])):
+        with socket.create_server(("127.0.0.2", 0)) as free:
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", f"ansible_collections.mlops.onprem.tests.standins.{name}", "--host", "127.0.0.2", "--port", str(port),
+                   "--public-url", f"http://{name}.example.com:8080/", *more]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline().strip() == f"http://{name}.example.com:8080"
+                assert requests.get(f"http://127.0.0.2:{port}/", timeout=10).status_code in (403, 404)
+                with pytest.raises(requests.ConnectionError):
+                    requests.get(f"http://127.0.0.1:{port}/", timeout=10)
+            finally:
+                process.kill()

@@ -134,8 +134,8 @@ def push(call, project, ref, before, after):
         commits = call.gitlab.repositories.run(project, "rev-list", "--reverse", head, *([f"^{known}"] if known else [])).decode().split()
     about, user, kind = _project(call, project), call.user, "tag_push" if tag else "push"
     names = ("name", "url", "description", "homepage", "git_http_url", "git_ssh_url", "visibility_level")
-    rules = project["protected_tags" if tag else "protected_branches"]
-    return {"object_kind": kind, "event_name": kind, "before": before, "after": after, "ref": ref, "ref_protected": any(matches(r["name"], name) for r in rules),
+    protected = any(matches(rule["name"], name) for rule in project["protected_tags" if tag else "protected_branches"])
+    return {"object_kind": kind, "event_name": kind, "before": before, "after": after, "ref": ref, "ref_protected": protected,
             "checkout_sha": head, "message": None, "user_id": user["id"], "user_name": user["name"], "user_username": user["username"],
             "user_email": user["public_email"] or "", "user_avatar": user["avatar_url"], "project_id": project["id"], "project": about,
             "commits": [_with_files(call, project, number) for number in commits[-MOST_COMMITS:]], "total_commits_count": len(commits), "push_options": {},

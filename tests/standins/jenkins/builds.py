@@ -370,7 +370,8 @@ class Build(Bean):
         else:
             where = f"Building remotely on {self.node} in workspace" if self.node else "Building in workspace"
             head, tail = ["Running as SYSTEM", f"{where} {place}"], []
-        shown = len(self.lines) if self.end <= self.start or self.end == float("inf") else int(len(self.lines) * min(1, (min(now, self.end) - self.start) / max(self.job.duration, 0.001)))
+        past = min(1, (min(now, self.end) - self.start) / max(self.job.duration, 0.001)) if self.start < self.end < float("inf") else 1
+        shown = int(len(self.lines) * past)
         lines = [self.item.event or f"Started by user {NOTE}{self.item.users[0]}", *head, *self.lines[: shown if self.stopped_by or self.building else None]]
         if not self.building:
             lines += ["Build was aborted", f"Aborted by {NOTE}{self.stopped_by}"] if self.stopped_by else tail

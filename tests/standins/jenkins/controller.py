@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlencode
 
 from ..server import READS, Answer, StandIn
-from . import xml as documents
 from . import branches
+from . import xml as documents
 from .api import HTML, JSON, TEXT, Bean, Refused, broken, denied, form, jetty, missing, page, posts, to
 from .builds import Builds, Queue
 from .credentials import Vault

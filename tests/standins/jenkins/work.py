@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import base64
+import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 RESULTS = ("SUCCESS", "UNSTABLE", "FAILURE", "ABORTED", "NOT_BUILT")
 CHECKOUT = "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition"
@@ -25,7 +26,7 @@ class Run:
 
     branch, tag or change ({id, branch, target, ..} of a merge request) say what is built; commit is None where the branch's head is meant; merge is the
     branch to be merged in before. credentials: {id: {type, ..}}, in plain text, of the controller and of the folders above, the nearest first; checkout
-    is the id of the one for git. log(text) and artifact(path, bytes) may be called at any time; stopped() says that somebody aborted the build.
+    is the id of the one for git. log(text) and artifact(path, bytes) may be called at any time; stopped is set when somebody aborts the build.
     """
 
     job: str
@@ -42,9 +43,9 @@ class Run:
     checkout: str
     credentials: dict
     environment: dict
-    log: Callable[[str], None] = field(repr=False, default=print)
-    artifact: Callable[[str, bytes], None] = field(repr=False, default=print)
-    stopped: Callable[[], bool] = field(repr=False, default=bool)
+    log: Callable[[str], None]
+    artifact: Callable[[str, bytes], None]
+    stopped: threading.Event
 
     @classmethod
     def of(cls, build):
@@ -68,7 +69,7 @@ class Run:
             with jenkins.lock:
                 build.files[path] = content
         return cls(name, build.number, url, build.item.event, head["repository"], commit, head.get("branch"), head.get("tag"), change, head.get("merge"),
-                   head["script"], head["checkout"], visible(job), {key: value for key, value in known.items() if value}, log, artifact, build.stopped.is_set)
+                   head["script"], head["checkout"], visible(job), {key: value for key, value in known.items() if value}, log, artifact, build.stopped)
 
 
 def runs(job):
@@ -106,7 +107,7 @@ def work(build, run):
         run.log("Waiting for next available executor")
         jenkins.agent.acquire()
     try:
-        if not run.stopped():
+        if not run.stopped.is_set():
             result = jenkins.runner(run)
     except Exception:  # what a pipeline does not catch ends in its log
         run.log(traceback.format_exc())
