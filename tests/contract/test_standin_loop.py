@@ -45,7 +45,7 @@ PLAIN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GI
          **{f"GIT_{who}_{what}": f"me{'@example.com' * (what == 'EMAIL')}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
 
 
-def until(found, seconds=20):
+def until(found, seconds=60):
     """What `found` gives as soon as it is something."""
     end = time.monotonic() + seconds
     while not (value := found()):
@@ -174,6 +174,8 @@ def test_a_merge_request_is_really_merged(site):
     assert site.ask("GET", f"{PROJECT}/merge_requests/1")["sha"] == head != mr["sha"]
     assert git(clone, "ls-remote", "origin", "refs/merge-requests/1/head").startswith(head)
     site.ask("PUT", f"{PROJECT}/merge_requests/1/merge", 409, sha=mr["sha"])
+    answer = requests.put(f"{site.gitlab.url}/api/v4/{PROJECT}/merge_requests/1/merge", headers={"PRIVATE-TOKEN": site.token("developer", 30)}, timeout=30)
+    assert answer.status_code == 401
     merged = site.ask("PUT", f"{PROJECT}/merge_requests/1/merge", sha=head, should_remove_source_branch=True)
     git(clone, "fetch", "-q", "--prune")
     assert merged["state"] == "merged" and merged["merge_commit_sha"] == git(clone, "rev-parse", "origin/main")
@@ -272,7 +274,7 @@ def test_a_push_is_built(site, hooked):
     assert [row["name"] for row in hooked.ask("GET", "job/grp/job/one/job/pipeline/api/json").json()["jobs"]] == ["main"]
     assert site.gitlab.deliveries == [{"url": f"{hooked.jenkins.url}/gitlab-webhook/post", "event": "Push Hook", "status": 200, "error": None}]
     run = hooked.runs[0]
-    assert run.credentials["gitlab-api"] == {"type": "string", "secret": "of one"}
+    assert run.credentials["gitlab-api"] == {"type": "string", "value": "of one"}
     assert run.credentials["model-policy"] == {"type": "file", "name": "policy.json", "content": "{}"}
     known = {"BRANCH_NAME": "main", "GIT_COMMIT": pushed, "JOB_BASE_NAME": "main", "BUILD_NUMBER": "1", "JOB_NAME": "grp/one/pipeline/main",
              "BUILD_URL": f"{hooked.jenkins.url}/job/grp/job/one/job/pipeline/job/main/1/"}

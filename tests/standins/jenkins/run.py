@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -17,6 +18,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+TYPES = ("string", "file", "usernamePassword")  # what tests/pipeline/run knows of credentials
+GRACE = 60  # seconds in which an aborted pipeline says that it was
 PIPELINE = (str(Path(__file__).resolve().parents[2] / "pipeline" / "run"),)
 
 
@@ -30,6 +33,7 @@ class Agent:
 
     def __init__(self, command, workspaces="workspace", pipeline=PIPELINE, approve=True):
         self.command, self.workspaces, self.pipeline, self.approve = [*command], workspaces, [*pipeline], approve
+        self.locks = tempfile.TemporaryDirectory()  # of all builds together
 
     def __call__(self, run):
         place = f"{self.workspaces}/{re.sub(r'[^a-zA-Z0-9_.-]+', '_', run.job)}"
@@ -40,7 +44,8 @@ class Agent:
             inside = f"cd {shlex.quote(place)} || exit 1"
             config.write_text(json.dumps({
                 "workspace_cmd": ["sh", "-c", f"{{ echo {shlex.quote(inside)}; cat; }} | {shlex.join(self.command)}"], "jenkinsfile": str(script),
-                "env": {**run.environment, "GIT_COMMIT": commit}, "credentials": run.credentials, "approve": self.approve}))
+                "env": {**run.environment, "GIT_COMMIT": commit}, "approve": self.approve, "locks": self.locks.name,
+                "credentials": {name: held for name, held in run.credentials.items() if held["type"] in TYPES}}))
             with subprocess.Popen([*self.pipeline, str(config)], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True, errors="replace", start_new_session=True) as process:
                 threading.Thread(target=end_when_stopped, args=(process, run.stopped), daemon=True).start()
@@ -96,9 +101,11 @@ def expression(pattern):
 
 
 def end_when_stopped(process, stopped):
-    """Somebody aborted the build: its programs are ended, as far as they run here."""
+    """Somebody aborted the build: the pipeline is told, and what is left of it after a while is ended, as far as it runs here."""
     while process.poll() is None:
         if stopped.wait(0.5) and process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            return
-
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ RESULTS = ("SUCCESS", "UNSTABLE", "FAILURE", "ABORTED", "NOT_BUILT")
 CHECKOUT = "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition"
 KINDS = {  # class of a credential -> kind, and {name: element}
     "UsernamePasswordCredentialsImpl": ("usernamePassword", {"username": "username", "password": "password"}),
-    "StringCredentialsImpl": ("string", {"secret": "secret"}),
+    "StringCredentialsImpl": ("string", {"value": "secret"}),
     "FileCredentialsImpl": ("file", {"name": "fileName", "content": "secretBytes"}),
     "BasicSSHUserPrivateKey": ("sshUserPrivateKey", {"username": "username", "key": "privateKeySource/privateKey", "passphrase": "passphrase"}),
 }
