@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import requests
 from ansible_collections.mlops.onprem.tests.standins.gitlab import GitLab
 from ansible_collections.mlops.onprem.tests.standins.jenkins import Jenkins
 from ansible_collections.mlops.onprem.tests.standins.jenkins.run import Agent, expression
+from ansible_collections.mlops.onprem.tests.standins.server import Answer, StandIn
 
 PROJECT = "projects/grp%2Fone"
 SECRET = "of-the-hook"
@@ -97,8 +99,8 @@ class Site:
         git(clone, "commit", "-q", "-m", f"Change {path}")
         return git(clone, "rev-parse", "HEAD")
 
-    def hook(self, url, **switches):
-        self.ask("POST", f"{PROJECT}/hooks", url=url, token=SECRET, tag_push_events=True, merge_requests_events=True, **switches)
+    def hook(self, url, **more):
+        self.ask("POST", f"{PROJECT}/hooks", url=url, token=SECRET, tag_push_events=True, merge_requests_events=True, **more)
 
 
 @pytest.fixture
@@ -196,6 +198,70 @@ def test_what_contradicts_is_not_merged(site):
     assert site.ask("GET", f"{PROJECT}/merge_requests/1")["state"] == "opened"
 
 
+# what hooks are told
+
+
+class Receiver(StandIn):
+    """Takes whatever it is sent."""
+
+    def answer(self, request):
+        return Answer()
+
+    def bodies(self, number):
+        until(lambda: len(self.seen) >= number)
+        return [json.loads(request.body) for request in self.seen]
+
+
+@pytest.fixture
+def receiver(site):
+    with Receiver() as receiver:
+        site.hook(f"{receiver.url}/hook", custom_headers=[{"key": "X-Own", "value": "mine"}])
+        yield receiver
+
+
+def test_what_a_hook_is_told_of_a_push(site, receiver):
+    clone, before = site.clone("clone"), site.project["heads"]["main"]
+    git(clone, "rm", "-q", "README.md")
+    first = site.commit(clone, "a", "a")
+    second = site.commit(clone, "a", "b")
+    git(clone, "push", "-q", "origin", "main")
+    git(clone, "tag", "v1")
+    git(clone, "push", "-q", "origin", "v1")
+    git(clone, "push", "-q", "origin", "HEAD:one", "HEAD:two", "HEAD:three", "HEAD:four")  # more than hooks are told
+    git(clone, "push", "-q", "origin", ":one")
+    push, tag, gone = receiver.bodies(3)
+    headers = receiver.seen[0].headers
+    assert (headers["X-Gitlab-Event"], headers["X-Gitlab-Token"], headers["X-Own"]) == ("Push Hook", SECRET, "mine")
+    assert headers["X-Gitlab-Instance"] == site.gitlab.url and headers["Content-Type"] == "application/json" and len(headers["X-Gitlab-Event-UUID"]) == 36
+    assert (push["object_kind"], push["ref"], push["before"], push["after"], push["checkout_sha"]) == ("push", "refs/heads/main", before, second, second)
+    assert [(row["id"], row["added"], row["modified"], row["removed"]) for row in push["commits"]] == [
+        (first, ["a"], [], ["README.md"]), (second, [], ["a"], [])]
+    assert push["ref_protected"] and push["user_username"] == "root" and push["total_commits_count"] == 2
+    assert (push["project"]["path_with_namespace"], push["project"]["git_http_url"]) == ("grp/one", f"{site.gitlab.url}/grp/one.git")
+    assert (tag["object_kind"], tag["ref"], tag["before"], tag["checkout_sha"]) == ("tag_push", "refs/tags/v1", "0" * 40, second)
+    assert (gone["ref"], gone["after"], gone["checkout_sha"], gone["commits"]) == ("refs/heads/one", "0" * 40, None, [])
+
+
+def test_what_a_hook_is_told_of_a_merge_request(site, receiver):
+    clone = site.clone("clone")
+    first = site.commit(clone, "a", "a", "topic")
+    git(clone, "push", "-q", "origin", "topic")
+    site.ask("POST", f"{PROJECT}/merge_requests", source_branch="topic", target_branch="main", title="New")
+    second = site.commit(clone, "a", "b")
+    git(clone, "push", "-q", "origin", "topic")
+    for change in ({"title": "Newer"}, {"state_event": "close"}, {"state_event": "reopen"}):
+        site.ask("PUT", f"{PROJECT}/merge_requests/1", **change)
+    site.ask("PUT", f"{PROJECT}/merge_requests/1/merge")
+    told = [(body, body["object_attributes"]) for body in receiver.bodies(9) if body["object_kind"] == "merge_request"]
+    assert [(about["action"], about["state"]) for _body, about in told] == [
+        ("open", "opened"), ("update", "opened"), ("update", "opened"), ("close", "closed"), ("reopen", "opened"), ("merge", "merged")]
+    assert [about["last_commit"]["id"] for _body, about in told] == [first, *[second] * 5]
+    assert [about.get("oldrev") for _body, about in told] == [None, first, None, None, None, None]
+    assert told[2][0]["changes"] == {"title": {"previous": "New", "current": "Newer"}}
+    about = told[0][1]
+    assert (about["iid"], about["source_branch"], about["target_branch"], about["url"]) == (1, "topic", "main", f"{site.gitlab.url}/grp/one/-/merge_requests/1")
+
+
 # from a push to a build
 
 
@@ -276,8 +342,8 @@ def test_a_push_is_built(site, hooked):
     run = hooked.runs[0]
     assert run.credentials["gitlab-api"] == {"type": "string", "value": "of one"}
     assert run.credentials["model-policy"] == {"type": "file", "name": "policy.json", "content": "{}"}
-    known = {"BRANCH_NAME": "main", "GIT_COMMIT": pushed, "JOB_BASE_NAME": "main", "BUILD_NUMBER": "1", "JOB_NAME": "grp/one/pipeline/main",
-             "BUILD_URL": f"{hooked.jenkins.url}/job/grp/job/one/job/pipeline/job/main/1/"}
+    known = {"BRANCH_NAME": "main", "BRANCH_IS_PRIMARY": "true", "GIT_COMMIT": pushed, "JOB_BASE_NAME": "main", "BUILD_NUMBER": "1",
+             "JOB_NAME": "grp/one/pipeline/main", "BUILD_URL": f"{hooked.jenkins.url}/job/grp/job/one/job/pipeline/job/main/1/"}
     assert known.items() <= run.environment.items() and "TAG_NAME" not in run.environment
     made = site.ask("POST", f"{PROJECT}/repository/commits", branch="main", commit_message="Bad",
                     actions=[{"action": "create", "file_path": "bad", "content": ""}])
@@ -297,7 +363,7 @@ def test_merge_requests_and_tags_are_built(site, hooked):
     run = hooked.runs[2]
     assert [(one.branch, one.commit) for one in hooked.runs] == [("feature/x", first), (None, first), (None, second)] and run.merge == "main"
     known = {"CHANGE_ID": "1", "CHANGE_BRANCH": "feature/x", "CHANGE_TARGET": "main", "BRANCH_NAME": "MR-1"}
-    assert known.items() <= run.environment.items()
+    assert known.items() <= run.environment.items() and "BRANCH_IS_PRIMARY" not in hooked.runs[0].environment
     site.ask("PUT", f"{PROJECT}/merge_requests/1", title="Newer")  # nothing to build
     site.ask("PUT", f"{PROJECT}/merge_requests/1/merge", should_remove_source_branch=True)
     hooked.build("pipeline/job/main")

@@ -130,7 +130,8 @@ def pushed(job, source, event):
     if event["after"] == ZERO:
         job.head_gone(name)
     else:
-        job.head_changed(source, head_of(event, name, event["checkout_sha"], **{kind: name}), f"Push event to {kind} {name}")
+        primary = kind == "branch" and name == event["project"]["default_branch"]
+        job.head_changed(source, head_of(event, name, event["checkout_sha"], primary=primary, **{kind: name}), f"Push event to {kind} {name}")
 
 
 def requested(job, source, event):

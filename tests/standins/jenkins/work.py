@@ -58,6 +58,7 @@ class Run:
             "JENKINS_URL": f"{jenkins.url}/", "JOB_NAME": name, "JOB_BASE_NAME": job.name, "JOB_URL": f"{jenkins.url}{job.path}", "BUILD_URL": url,
             "BUILD_NUMBER": str(build.number), "BUILD_ID": str(build.number), "BUILD_TAG": f"jenkins-{name.replace('/', '-')}-{build.number}",
             "GIT_URL": head["repository"], "GIT_COMMIT": commit, "BRANCH_NAME": head.get("name"), "TAG_NAME": head.get("tag"),
+            "BRANCH_IS_PRIMARY": "true" if head.get("primary") else None,
             **{f"CHANGE_{what.upper()}": str(value) for what, value in (change or {}).items()},
         }
 
