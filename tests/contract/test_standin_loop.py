@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -43,7 +44,7 @@ RETRAIN = """<flow-definition><properties><org.jenkinsci.plugins.workflow.job.pr
 </flow-definition>"""
 CREDENTIALS = "com.cloudbees.plugins.credentials.impl"
 PLAIN_CREDENTIALS = "org.jenkinsci.plugins.plaincredentials.impl"
-PLAIN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0", "PATH": "/usr/bin:/bin",
+PLAIN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0", "PATH": os.environ["PATH"],
          **{f"GIT_{who}_{what}": f"me{'@example.com' * (what == 'EMAIL')}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
 
 
@@ -129,6 +130,7 @@ def test_what_the_api_commits_is_in_a_clone_and_what_is_pushed_is_in_the_api(sit
     assert [row["id"] for row in site.ask("GET", f"{PROJECT}/repository/commits")][:2] == [pushed, made["id"]]
     assert [row["name"] for row in site.ask("GET", f"{PROJECT}/repository/tree")] == ["README.md", "large", "model.py", "run me.sh"]
     assert [(row["name"], row["commit"]["id"]) for row in site.ask("GET", f"{PROJECT}/repository/tags")] == [("v1.0", pushed)]
+    assert site.ask("GET", f"{PROJECT}/repository/commits/v1.0")["parent_ids"] == [made["id"]]
     later = site.ask("POST", f"{PROJECT}/repository/commits", branch="main", commit_message="More",
                      actions=[{"action": "update", "file_path": "model.py", "content": "more\n"}])
     git(clone, "pull", "-q", "--ff-only")

@@ -171,8 +171,8 @@ def answer(gitlab, request, path, page):
         return Answer(403, "Only smart HTTP is served\n")
     call = Call(gitlab, Request("POST", request.path, [], request.headers, b""))
     try:
-        _scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
-        secret = base64.b64decode(text).decode(errors="replace").partition(":")[2] if _scheme.lower() == "basic" else ""
+        scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
+        secret = base64.b64decode(text).decode(errors="replace").partition(":")[2] if scheme.lower() == "basic" else ""
         gitlab.identify(call, ROUTES[service], secret)
         project = gitlab.state.find("project", path)
         if not project or call.level(project) < 0:

@@ -50,11 +50,11 @@ def tree_rows(files, folder=""):
 
 
 def files_at(project, ref):
-    """(files, id of the last commit) of a branch, commit or HEAD; None when there is none."""
+    """(files, id of the last commit) of a branch, tag, commit or HEAD; None when there is none."""
     branch = project["default_branch"] if ref in (None, "", "HEAD") else ref
     if branch in project["branches"]:
         return project["branches"][branch], project["heads"].get(branch)
-    commit = project["commits"].get(branch)
+    commit = project["commits"].get(project["tags"].get(branch, {}).get("commit", branch))
     return (commit["files"], commit["id"]) if commit else None
 
 
@@ -193,6 +193,14 @@ def commits_list(call, project):
         rows.append(commit)
         commit = project["commits"].get((commit["parent_ids"] or [None])[0])
     return paged(call, rows, lambda commit: shown_commit(call, project, commit), total_known=False)
+
+
+@route("GET", "/projects/:id/repository/commits/:sha", level=READ)
+def commit_get(call, project, ref):
+    found = files_at(project, ref)
+    if not found:
+        raise refusal(404, "404 Commit Not Found")
+    return shown_commit(call, project, project["commits"][found[1]], detail=True)
 
 
 # branches
