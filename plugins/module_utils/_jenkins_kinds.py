@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins import item_path
-from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_items import FOLDER, folded, listing, name_fault, same_name
+from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_items import FOLDER, edited, folded, listing, name_fault, same_name
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_xml import (
     NEW,
     at,
@@ -90,45 +90,82 @@ def _domain(values: Mapping) -> str:
     return f"{_store(values.get('folder') or '')}/domain/{quote(values['domain'], safe='')}"
 
 
+HOLDER = "properties/com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider_-FolderCredentialsProperty/domainCredentialsMap"
+DOMAIN = "com.cloudbees.plugins.credentials.domains.Domain"
+
+
 def _read_credentials(client, wanted, places):
-    """One request for each store and one for each wanted credential."""
+    """One request for each folder, whose document holds all its credentials; for the system's store one, and one for each that is wanted."""
     for item in wanted or ():  # an error may quote one line of a secret
         client.transport.secrets |= {line for name in SECRET_PLACES for line in (item.get(name) or "").split("\n") if len(line) > 7}
-    stores = client.transport.each(lambda folder: (folder, client.tree(_store(folder), "domains[credentials[id]]")), _folders(client, places))
+    stores = client.transport.each(lambda folder: (folder, _of_folder(client, folder) if folder else _of_system(client)), _folders(client, places))
     client.gone = {folder for folder, store in stores if store is None}
     if "" in client.gone and not any(item.get("type") and not item.get("folder") for item in wanted or ()):  # nothing to make, so nothing to wait for
         raise MlopsError("credentials: the system's store may not be seen by this user, so what is in it is not known")
-    client.domains = {(folder, domain) for folder, store in stores if store for domain in store["domains"]}
+    client.domains = {(folder, domain) for folder, store in stores if store for domain in store}
     keys = {CREDENTIALS.found_by(item) for item in wanted or ()}
 
-    def one(values):
+    def one(pair):
+        values, root = pair
         if keys and CREDENTIALS.found_by(values) not in keys:
             return values
-        document = client.text(f"{_domain(values)}/credential/{quote(values['id'], safe='')}/config.xml")
-        return None if document is None else _seen_credential(values, parse(document), document)
-    found = [{"folder": folder or None, "domain": domain, "id": row["id"]} for folder, store in stores if store
-             for domain, held in store["domains"].items() for row in held["credentials"]]
+        document = "" if root is not None else client.text(_address(values))
+        return None if document is None else _seen_credential(values, parse(document) if root is None else root, document)
+    found = [({"folder": folder or None, "domain": domain, "id": name}, root) for folder, store in stores if store
+             for domain, held in store.items() for name, root in held]
     return [row for row in client.transport.each(one, found) if row]
+
+
+def _of_system(client):
+    """{domain: [(id, None)]}: what they are has to be asked for one by one."""
+    store = client.tree(_store(""), "domains[credentials[id]]")
+    return store and {domain: [(row["id"], None) for row in held["credentials"]] for domain, held in store["domains"].items()}
+
+
+def _of_folder(client, folder):
+    """{domain: [(id, element)]} from the folder's own document; secrets in it are encrypted, and are only looked at to see that they are there."""
+    address = f"{item_path(folder)}/config.xml"
+    document = client.text(address)
+    if document is None:
+        return None
+    if re.match(r"\s*<(!doctype )?html", document, re.I):
+        raise MlopsError(f"url: no Jenkins answers at {client.transport.base_url}: {address} is no document of a folder, perhaps a page to log in")
+    holder = at(parse(document), HOLDER)
+    found = {"_": []}
+    for entry in holder if holder is not None else ():
+        domain, held = next((part for part in entry if part.tag == DOMAIN), None), [part for part in entry if part.tag != DOMAIN]
+        name = text_of(at(domain, "name")) if domain is not None else ""
+        found[name or "_"] = [(text_of(at(root, "id")), root) for part in held for root in part if at(root, "id") is not None]
+    return found
+
+
+def _address(values: Mapping) -> str:
+    return f"{_domain(values)}/credential/{quote(values['id'], safe='')}/config.xml"
 
 
 def _seen_credential(values, root, document) -> dict:
     kind = next((kind for kind, tag in CREDENTIAL_TYPES.items() if tag == root.tag), root.tag)
     places = {name: at(root, place.replace("!", "")) for name, place in SECRET_PLACES.items()}
     return {**seen(CREDENTIAL_FIELDS, root), **values, "type": kind, "handle": document, "foreign": kind not in CREDENTIAL_TYPES,
-            "had": {name: True for name, element in places.items() if element is not None and len(element)}}
+            "had": {name: True for name, element in places.items() if element is not None and (len(element) or (element.text or "").strip())}}
 
 
 def _credential_requests(verb, values, body):
     """An update carries the secret: what is read holds a placeholder, which Jenkins would take for the secret itself."""
-    one = f"{_domain(values)}/credential/{quote(values['id'], safe='')}/config.xml"
     if verb == "delete":
-        return [Request("DELETE", one)]
-    root = parse(values["handle"]) if verb == "update" else ET.Element(CREDENTIAL_TYPES[values["type"]])
-    for element in [element for element in root.iter() if at(element, "secret-redacted") is not None]:
-        element.clear()
-    given = {name: "".join(value.split()) if name.endswith("_base64") else value for name, value in values.items() if value is not None and name != "handle"}
-    filled(CREDENTIAL_FIELDS | {name: text(place) for name, place in SECRET_PLACES.items()}, root, given | {"scope": values.get("scope", "global").upper()})
-    return [Request("POST", one if verb == "update" else f"{_domain(values)}/createCredentials", write(root))]
+        return [Request("DELETE", _address(values))]
+
+    def whole(root):
+        for element in [element for element in root.iter() if at(element, "secret-redacted") is not None]:
+            element.clear()
+        given = {name: "".join(value.split()) if name.endswith("_base64") else value
+                 for name, value in values.items() if value is not None and name != "handle"}
+        return filled(CREDENTIAL_FIELDS | {name: text(place) for name, place in SECRET_PLACES.items()}, root,
+                      given | {"scope": values.get("scope", "global").upper()})
+    if verb == "create":
+        return [Request("POST", f"{_domain(values)}/createCredentials", write(whole(ET.Element(CREDENTIAL_TYPES[values["type"]]))))]
+    changed = write(whole(parse(values["handle"]))) if values["handle"] else edited(_address(values), whole)
+    return [Request("POST", _address(values), changed)]
 
 
 def _credential_fault(want: Mapping, values: Mapping):

@@ -37,7 +37,7 @@ def results(told):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(200, b"<html>Log in</html>", PAGE), "is no JSON, perhaps a page to log in"),
+        (Answer(200, b"<html>Log in</html>", PAGE), "perhaps a page to log in"),
         (Answer(404, b"<html>nginx</html>", PAGE), "is 404 without the header X-Jenkins"),
     ],
 )
