@@ -696,25 +696,32 @@ def _read_files(client, wanted, _places):
     if wanted is None:
         raise MlopsError("files: say which files to read")
     folders = list(dict.fromkeys((item["project"], item.get("branch") or "main", item["path"].rpartition("/")[0]) for item in wanted))
+    empty = set()
 
     def one(folder):
         project, branch, path = folder
+        if project in empty:
+            return {}
         rows = client.list(f"{base(('project', project))}/repository/tree", ref=branch, **({"path": path} if path else {}))
-        if rows is None:
-            _note_missing(client, project, branch)
+        if rows is None and _note_missing(client, project, branch):
+            empty.add(project)
         return {(project, branch, row["path"]): row for row in rows or () if row["type"] == "blob"}
-    there = {at: row for rows in client.transport.each(one, folders) for at, row in rows.items()}
+    # One folder of each project first: where there is nothing at all the others are not asked.
+    first = list({project: (project, branch, path) for project, branch, path in reversed(folders)}.values())
+    found = client.transport.each(one, first) + client.transport.each(one, [folder for folder in folders if folder not in first])
+    there = {at: row for rows in found for at, row in rows.items()}
     asked = [(at, item) for item in wanted if (at := (item["project"], item.get("branch") or "main", item["path"])) in there]
     return client.transport.each(lambda pair: _file(client, pair[0], there[pair[0]], pair[1]), asked)
 
 
-def _note_missing(client, project, branch):
-    """Note a project or a branch that is not there; in an empty repository every branch can be begun."""
+def _note_missing(client, project, branch) -> bool:
+    """Note a project or a branch that is not there; in an empty repository every branch can be begun. Whether there can be no file at all."""
     about = None if project.isdigit() else client.get(base(("project", project)))
     if about is None:
         client.gone.add(("project", project))
     elif not about.get("empty_repo") and client.get(f"{base(('project', project))}/repository/branches/{quoted(branch)}") is None:
         client.gone.add(("branch", (project, branch)))
+    return about is None or bool(about.get("empty_repo"))
 
 
 def _missing_branches(client, actions):
