@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, the mlops.onprem developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The registry of onboarded models: a folder of the controller with one file a model, its entry and its secrets. Makes secrets; knows no product."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import stat
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
+
+try:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+except ImportError:  # told to the user when a key is made, not when Ansible imports the file
+    serialization = None
+
+SITE = ".site.json"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class Registry:
+    """The folder, as it was read; changes are written one file at a time, each whole or not at all."""
+
+    def __init__(self, path: str, write: bool):
+        self.path, self.write, self.changed = Path(path), write, False
+        self.models = {}
+        self.site = None
+        if self.path.is_dir():
+            _private(self.path)
+            self.models = {file.stem: _read(file) for file in sorted(self.path.glob("*.json")) if NAME.fullmatch(file.stem)}
+            self.site = _read(self.path / SITE) if (self.path / SITE).exists() else None
+
+    def put(self, name: str, content: dict) -> None:
+        """Write one file; what is the same already is not written."""
+        before = self.site if name == SITE else self.models.get(name)
+        if content == before:
+            return
+        self.changed = True
+        if name == SITE:
+            self.site = content
+        else:
+            self.models[name] = content
+        if self.write:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self.path / (SITE if name == SITE else f"{name}.json"), content)
+
+    def remove(self, name: str) -> None:
+        """Take a model's file away."""
+        self.changed = True
+        del self.models[name]
+        if self.write:
+            (self.path / f"{name}.json").unlink()
+
+
+def _private(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise MlopsError(f"path: {str(path)!r} has mode {mode:04o}, others than its owner may read secrets in it: chmod go= it")
+
+
+def _read(file: Path) -> dict:
+    _private(file)
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MlopsError(f"path: {str(file)!r} is not JSON; take it from a backup, it holds secrets that nothing else has") from error
+
+
+def _write(file: Path, content: dict) -> None:
+    """The new file beside the old one, on the disk before it takes its place."""
+    new = file.with_name(f"{file.name}.new")
+    with contextlib.suppress(FileNotFoundError):  # of a killed run
+        new.unlink()
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        json.dump(content, out, indent=1, sort_keys=True)
+        out.flush()
+        os.fsync(out.fileno())
+    new.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _made() -> dict:
+    """New secrets of one model."""
+    if serialization is None:
+        raise MlopsError("the Python package cryptography is missing on the controller; keys are made with it")
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return {"publisher_password": _password(), "reader_password": _password(), "deploy_key": private.decode(), "deploy_key_public": public.decode()}
+
+
+def secrets_of_models(params: dict, write: bool) -> dict:
+    """What there is after the folder was brought to the wanted models, or after what was made for them is noted."""
+    registry = Registry(params["path"], write)
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    if params["state"] == "finished":
+        return _finished(registry, params)
+    wanted = {entry["name"]: entry for entry in params["models"]}
+    unlisted = [name for name in registry.models if name not in wanted]
+    if unknown := [name for name in params["only"] if name not in registry.models and name not in wanted]:
+        raise MlopsError(f"only: {unknown[0]!r} is no model of the list and none that was onboarded")
+    _distinct(wanted, {name: registry.models[name]["entry"] for name in unlisted})
+    chosen = set(params["only"] or registry.models) if params["rotate"] else set()
+    site = registry.site or {"hook_secret": _password(), "fingerprint_key": _password()}
+    if params["rotate"] and not params["only"] and registry.site:
+        site = {**site, "hook_secret": _password()}
+    registry.put(SITE, site)
+    rotated, made = [], []
+    for name in [*wanted, *unlisted]:
+        old = registry.models.get(name)
+        entry = wanted.get(name) or old["entry"]
+        if entry["state"] == "absent":
+            continue
+        new = {**old, "entry": entry} if old else {"entry": entry, "secrets": _made(), "made": now, "rotated": "", "started": False, "retired": []}
+        if old and name in chosen:
+            new = {**new, "secrets": _made(), "rotated": now, "retired": [*old["retired"], old["secrets"]["deploy_key_public"]]}
+            rotated.append(name)
+        made += [] if old else [name]
+        registry.put(name, new)
+    present = [name for name in [*wanted, *unlisted] if name in registry.models and (wanted.get(name) or {}).get("state") != "absent"]
+    absent = [{**registry.models[name], "entry": entry} for name, entry in wanted.items() if entry["state"] == "absent" and name in registry.models]
+    return {"changed": registry.changed, "models": [registry.models[name] for name in present], "absent": absent, "unlisted": unlisted, "made": made,
+            "rotated": rotated, "removed": [], **registry.site}
+
+
+def _distinct(wanted, others) -> None:
+    """A new model may not take what one that is off the list still has."""
+    for entry in wanted.values():
+        for name, other in others.items():
+            for field in ("project", "repository"):
+                if entry[field].casefold() == other[field].casefold():
+                    raise MlopsError(f"models: {entry['name']}: {field} is {entry[field]!r}, which model {name} has, onboarded before and off the list now; "
+                                     f"give it another, or list {name} with state: absent first")
+
+
+def _finished(registry, params) -> dict:
+    """Note of models that all was made for them, so that nothing is started a second time, and forget those that were taken away."""
+    for name in params["started"]:
+        if name in registry.models:
+            registry.put(name, {**registry.models[name], "started": True, "retired": []})
+    removed = [name for name in params["removed"] if name in registry.models]
+    for name in removed:
+        registry.remove(name)
+    return {"changed": registry.changed, "models": [], "absent": [], "unlisted": [], "made": [], "rotated": [], "removed": removed}
