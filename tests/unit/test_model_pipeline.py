@@ -34,11 +34,12 @@ def one(**fields):
     return models([{**CHURN, **fields}], GROUPS)[0]
 
 
-def objects(*entries, absent=(), started=False, site=SITE, retired=()):
+def objects(*entries, absent=(), started=False, site=None, retired=()):
     def registered(entry):
         made = {"publisher_password": "p", "reader_password": "r", "deploy_key": "private", "deploy_key_public": f"ssh-ed25519 {entry['name']}"}
         return {"entry": entry, "secrets": made, "started": started, "retired": list(retired)}
-    return model_objects({"models": [registered(entry) for entry in entries], "absent": [registered(entry) for entry in absent], "hook_secret": "hook"}, site)
+    kept, gone = ([registered(entry) for entry in each] for each in (entries, absent))
+    return model_objects({"models": kept, "absent": gone, "hook_secret": "hook"}, site or SITE)
 
 
 def test_two_fields_are_enough():
