@@ -14,6 +14,7 @@ from mlops_steps.commands import last_words, run
 from mlops_steps.outcome import BadInput
 
 COLLECTION = Path(__file__).resolve().parents[2]
+CONFIG = Path(__file__).resolve().with_name("ansible.cfg")
 SAID = re.compile(r'"?(?:msg)"?: "?((?:[^"\\]|\\.)+)"?')
 
 
@@ -28,7 +29,8 @@ def playbook(project, name, variables, **env):
         raise BadInput("neither mlops-deploy nor ansible-playbook is on PATH, install Ansible to publish and deploy from here")
     project.write(f"{name}-variables.json", variables)
     words += ["-e", f"@{project.build / f'{name}-variables.json'}"]
-    code, lines = run(words, {**project.env, **collections(project), "ANSIBLE_NOCOLOR": "1", "PATH": path, **env}, project.root)
+    fixed = {"ANSIBLE_CONFIG": project.env.get("ANSIBLE_CONFIG") or str(CONFIG), "ANSIBLE_NOCOLOR": "1", "PATH": path}
+    code, lines = run(words, {**project.env, **collections(project), **fixed, **env}, project.root)
     return code, said(lines)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ def parser():
     found["deploy"].add_argument("environment")
     found["deployment"].add_argument("environment")
     found["deployment"].add_argument("status", choices=STATES)
+    found["comment"].add_argument("--state", choices=("success", "failed", "canceled"), default="success", help="how the build ended")
     found["report"].add_argument("state", choices=STATES)
     found["report"].add_argument("--stage", default="", help="the stage that it is about; the whole build without it")
     return made
@@ -52,7 +54,9 @@ def main(words, project=None):
     options = parser().parse_args(words)
     project = project or Project(Path.cwd())
     name = " ".join([options.step, *([options.environment] if "environment" in options else [])])
-    started, code, reason = time.time(), 1, "it was broken off"
+    started, code, reason = time.time(), 1, f"{name} was broken off"
+    # Jenkins ends a step that is too late, or whose build is stopped, with this signal: its end is recorded like any other.
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(143))
     try:
         STEPS[options.step](project, options)
         code, reason = 0, ""

@@ -24,10 +24,15 @@ def run(words, env, cwd):
         raise BadInput(f"{words[0]}: {error.strerror}, it is not on PATH: {env.get('PATH', '')}") from error
     last = deque(maxlen=KEPT)
     with process:
-        for said in process.stdout:
-            line = UNWANTED.sub("", said.rstrip("\n"))
-            print(line, flush=True)
-            last.append(line)
+        try:
+            for said in process.stdout:
+                line = UNWANTED.sub("", said.rstrip("\n"))
+                print(line, flush=True)
+                last.append(line)
+        except BaseException:
+            # Who breaks the step off does not want to wait for its program.
+            process.terminate()
+            raise
     return process.returncode, list(last)
 
 

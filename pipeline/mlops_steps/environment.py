@@ -90,7 +90,7 @@ def make(project, lock, target):
 
 def installer(project, python, lock):
     """(words, variables) of the program that installs: uv where it is, else pip. An index URL may hold a password: it is no word."""
-    env, wheels, index = dict(project.env), project.env.get("MLOPS_WHEELS"), project.env.get("MLOPS_INDEX_URL")
+    env, wheels, index = dict(project.env), project.from_site("MLOPS_WHEELS", "wheels"), project.from_site("MLOPS_INDEX_URL", "index_url")
     if index:
         env |= {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
     if project.ca_file:

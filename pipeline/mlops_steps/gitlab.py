@@ -12,6 +12,7 @@ from mlops_steps.service import Refused, Service
 
 PAGE = 100
 DESCRIPTION = 255  # GitLab cuts no longer text, it refuses it
+OUTSIDE = "stopped outside of a step, see the build's log"
 
 
 class GitLab:
@@ -46,6 +47,10 @@ def report(project, options):
     if project.env.get("CHANGE_ID"):
         # Jenkins may build the merge of it, a commit that GitLab does not have.
         sha = gitlab.merge_request(project)["sha"]
+        built = project.git("rev-list", "--parents", "-1", project.commit).split()
+        if built and sha not in built:
+            print(f"GitLab was not told {options.state}: the merge request is at {sha[:8]} by now, whose own build reports; this one built {built[0][:8]}")
+            return
     body = {"state": options.state, "name": f"mlops/{options.stage}" if options.stage else "mlops", "description": described(project, options)[:DESCRIPTION]}
     if project.env.get("BUILD_URL"):
         body["target_url"] = project.env["BUILD_URL"]
@@ -61,7 +66,7 @@ def report(project, options):
 def described(project, options):
     """One line for the state: why it failed, or what came of it."""
     if options.state == "failed":
-        return "; ".join(reasons(project)) or "stopped outside of a step, see the build's log"
+        return "; ".join(reasons(project)) or OUTSIDE
     made = project.read("package.json")
     if options.state == "success" and not options.stage:
         return f"{made['model']} {made['version']}" if made else "all checks passed"
@@ -73,14 +78,14 @@ def reasons(project):
     return [step["reason"] for step in project.steps() if step["exit"] and step["step"] not in ("report", "comment", "deployment")]
 
 
-def comment(project, _options):
+def comment(project, options):
     """One comment on the merge request, which each build writes anew."""
     gitlab = GitLab(project)
     found = gitlab.merge_request(project)
     if found is None:
         print(f"no merge request is open for {project.ref}: nothing to comment on")
         return
-    notes, text = f"/merge_requests/{found['iid']}/notes", body(project)
+    notes, text = f"/merge_requests/{found['iid']}/notes", body(project, options.state)
     earlier = own_note(gitlab, notes, marker(project))
     if earlier:
         gitlab.send("PUT", f"{notes}/{earlier}", {"body": text})
@@ -107,25 +112,28 @@ def own_note(gitlab, notes, mark):
         page += 1
 
 
-def body(project):
+def body(project, state):
     """The comment: result, reasons, metrics beside those of the version in production."""
     why, validation, made = reasons(project), project.read("reports/validation.json"), project.read("package.json")
-    lines = [marker(project), f"### {project.model}: {'not good enough yet' if why else 'all checks passed'}", ""]
+    if state == "failed" and not why:
+        why = [OUTSIDE]
+    title = "canceled" if state == "canceled" else "not good enough yet" if state == "failed" or why else "all checks passed"
+    lines = [marker(project), f"### {project.model}: {title}", ""]
     lines += [f"* {escaped(reason)}" for reason in why]
     if made:
         lines += [f"Version `{made['version']}`, {made['bytes']} bytes."]
-    lines += metrics_table((validation or {}).get("checks", []))
+    lines += metrics_table((validation or {}).get("checks", []), (project.read("baseline.json") or {}).get("version"))
     if project.env.get("BUILD_URL"):
         lines += ["", f"[Build {project.env.get('BUILD_NUMBER', '')}]({project.env['BUILD_URL']}) of `{project.commit[:8]}`"]
     return "\n".join(lines) + "\n"
 
 
-def metrics_table(checks):
-    """Lines of Markdown; a bound that is missed stands out."""
+def metrics_table(checks, before=None):
+    """Lines of Markdown; a bound that is missed stands out. before: the version in production, where its name is known."""
     rows = [check for check in checks if check.get("kind") == "metric" and check.get("figures", {}).get("value") is not None]
     if not rows:
         return []
-    lines = ["", "| check | this version | in production | bound | |", "|---|---|---|---|---|"]
+    lines = ["", f"| check | this version | in production{f' (`{before}`)' if before else ''} | bound | |", "|---|---|---|---|---|"]
     for check in rows:
         figures = check["figures"]
         name = figures["metric"] + (f" where {figures['slice']}" if figures.get("slice") else "")

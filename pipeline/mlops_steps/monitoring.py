@@ -50,14 +50,14 @@ def requests(project, environment, minutes):
 
 def firing(project, **labels):
     """Alerts that Alertmanager holds for these labels and has neither silenced nor inhibited."""
-    filters = [f'{name}="{value}"' for name, value in {"model": project.model, **labels}.items()]
+    filters = [f'{name}="{value}"' for name, value in labels.items()]
     return _service(project, "Alertmanager", "alertmanager_url").get("/api/v2/alerts", active="true", silenced="false", inhibited="false", filter=filters)
 
 
 def reason(project, _options):
     """Why a feedback build was started. It stops nothing: the model is trained whatever the reason was."""
     try:
-        alerts = firing(project, feedback="retrain")
+        alerts = firing(project, model=project.model, feedback="retrain")
     except Stop as stop:
         text, alerts = f"unknown: {stop}", []
     else:

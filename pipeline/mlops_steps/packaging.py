@@ -44,7 +44,8 @@ def package(project, _options):
     if changed := sorted(name for name in files.keys() | validated.keys() if files.get(name) != validated.get(name)):
         raise Stop(f"package: {', '.join(changed)} in build/package changed after validation: what is published is what was validated")
     sizes = [{"path": name, "size": (folder / name).stat().st_size, "digest": f"sha256:{digest}"} for name, digest in files.items()]
-    made = {"model": project.model, "version": version(project), "files": sizes, "bytes": sum(file["size"] for file in sizes), "commit": project.commit}
+    made = {"model": project.model, "version": version(project), "files": sizes, "bytes": sum(file["size"] for file in sizes), "commit": project.commit,
+            "author": project.git("log", "-1", "--format=%an"), "subject": project.git("log", "-1", "--format=%s")}
     project.write("package.json", made)
     print(f"{made['model']} {made['version']}: {len(sizes)} files, {made['bytes']} bytes")
 

@@ -89,10 +89,14 @@ class Project:
             raise BadInput(f"the policy has no {name}, " + ("onboard the model again" if self.policy else "name its file in MLOPS_POLICY"))
         return self.policy[name]
 
+    def from_site(self, variable, name):
+        """A value of the build's variables, else of the policy; "" for none."""
+        return self.env.get(variable) or self.policy.get(name) or ""
+
     @property
     def ca_file(self):
-        """The file of authorities to trust besides the system's; "" for none."""
-        return self.env.get("MLOPS_CA_FILE") or self.policy.get("ca_file") or ""
+        """The file of authorities to trust instead of the system's; "" for none."""
+        return self.from_site("MLOPS_CA_FILE", "ca_file")
 
     @property
     def store(self):

@@ -20,11 +20,19 @@ def deploy(project, options):
     project.needed("publish.json", "publish")
     report = project.build / f"deploy-{environment}.json"
     report.unlink(missing_ok=True)
-    variables = {"model": made["model"], "version": made["version"], "environments": environment, "report": str(report)}
-    code, reason = playbook(project, "deploy", variables)
+    variables = {"model": made["model"], "version": made["version"], "environments": environment, "report": str(report),
+                 # Where it was published; the inventory of the hosts need not know each model's repository.
+                 **({"model_release_store": project.store} if project.policy.get("store") else {})}
+    code, reason = playbook(project, "deploy", variables, **told(project, made))
     if code:
         failures = (project.read(report.name) or {}).get("failures") or []
         raise Stop(f"deploy to {environment}: " + ("; ".join(failure["text"] for failure in failures) or reason))
+
+
+def told(project, made):
+    """Who and why, for those whom the deploy tells."""
+    why = (project.read("reason.json") or {}).get("reason") or f"{project.env.get('MLOPS_TRIGGER') or 'by hand'}: {made.get('subject') or made['commit'][:8]}"
+    return {"MLOPS_BY": project.env.get("MLOPS_BY") or made.get("author") or "the pipeline", "MLOPS_WHY": project.env.get("MLOPS_WHY") or why}
 
 
 def known(project, environment):
@@ -64,15 +72,22 @@ def judge(project, environment):
     wanted = {"minutes": 0, "max_error_rate": 0.01, "min_requests": 1, **project.policy.get("gate", {})}
     if not wanted["minutes"]:
         return "pass", [passed]
-    verdict, told = watch(project, environment, made["version"], wanted)
+    verdict, told = watch(project, environment, {row["host"] for row in rows}, made["version"], wanted)
     return verdict, [passed, told] if verdict == "pass" else [told]
 
 
-def watch(project, environment, version, wanted):
+def concerning(project, environment, hosts):
+    """Critical alerts about the environment or its hosts. Not each has all labels: that a host is down says nothing of a model or an environment."""
+    return [alert for alert in monitoring.firing(project, severity="critical")
+            if alert["labels"].get("model", project.model) == project.model
+            and (alert["labels"].get("host") in hosts or alert["labels"].get("env") == environment)]
+
+
+def watch(project, environment, hosts, version, wanted):
     """Look for as many minutes as the policy says. Monitoring that cannot be read raises: no data is neither pass nor fail."""
     until = time.monotonic() + wanted["minutes"] * 60
     while True:
-        if alerts := monitoring.firing(project, env=environment, severity="critical"):
+        if alerts := concerning(project, environment, hosts):
             return "fail", f"{environment}: alert {', '.join(sorted(alert['labels'].get('alertname', '') for alert in alerts))}"
         if (left := until - time.monotonic()) <= 0:
             break

@@ -69,6 +69,7 @@ def baseline(project):
     folder = project.build / "baseline"
     shutil.rmtree(folder, ignore_errors=True)
     fetch(reader(project), project.model, version, digest, folder)
+    project.write("baseline.json", {"version": version, "digest": digest})
     print(f"compared with {version}, which is in production")
     return folder
 

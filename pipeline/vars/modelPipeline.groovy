@@ -7,12 +7,14 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 @Field final Map MINUTES = [checkout: 10, environment: 30, lint: 10, unit: 30, integration: 60, data: 30, validation: 240, extra: 60,
                             'package': 15, publish: 30, deploy: 60, gate: 60, approval: 1440, report: 5]
 @Field final List SETTINGS = ['agent', 'approval', 'data', 'extra', 'integration', 'lint', 'timeouts']
+@Field final Map LOGINS = [monitoring: 'MLOPS_MONITORING', 'store-reader': 'MLOPS_STORE_READER']
 @Field final String KEPT = 'build/*.json,build/*.jsonl,build/reports/**'
 
 def call(Map config = [:]) {
-    Map run = [agent: 'mlops', minutes: MINUTES, trigger: trigger(), told: false, stashed: false, waiting: false]
+    Map run = [agent: 'mlops', minutes: MINUTES, trigger: trigger(), told: false, stashed: false, waiting: false, early: false]
     // Jenkins sets BRANCH_IS_PRIMARY on the default branch; a job without branches is the one that trains anew.
-    run.releases = !env.CHANGE_ID && (env.TAG_NAME || !env.BRANCH_NAME || env.BRANCH_IS_PRIMARY == 'true')
+    // Of the tags only v1.2 and the like are versions.
+    run.releases = !env.CHANGE_ID && (env.TAG_NAME ? env.TAG_NAME ==~ /v\d.*/ : (!env.BRANCH_NAME || env.BRANCH_IS_PRIMARY == 'true'))
     timestamps {
         try {
             check(config)
@@ -25,12 +27,14 @@ def call(Map config = [:]) {
             }
             onAgent(run, !run.releases) {
                 prepare(run)
-                checks(run, config)
-                if (run.releases) {
-                    release(run, config)
+                if (!run.early) {
+                    checks(run, config)
+                    if (run.releases) {
+                        release(run, config)
+                    }
                 }
             }
-            if (run.releases) {
+            if (run.releases && !run.early) {
                 approve(run)
                 onAgent(run, true) {
                     unpack()
@@ -109,12 +113,35 @@ def prepare(Map run) {
         }
         run.approval = policy.approval
         run.gate = (policy.gate?.minutes ?: 0) as int
-        tell(run, 'report running')
-        if (run.trigger == 'feedback') {
-            mlops 'reason'
+        // What onboarding made: a site without a login for monitoring, or without a vault, has none to bind.
+        run.credentials = policy.credentials ?: []
+        run.early = run.trigger == 'feedback' && early((policy.retrain?.at_most_every ?: 0) as long)
+        if (!run.early) {
+            tell(run, 'report running')
+            if (run.trigger == 'feedback') {
+                allowed(run, ['monitoring']) { mlops 'reason' }
+            }
         }
     }
-    part(run, 'Environment', 'environment') { mlops 'environment' }
+    if (!run.early) {
+        part(run, 'Environment', 'environment') { mlops 'environment' }
+    }
+}
+
+/** Alertmanager waits between two calls only while the same alert goes on: a new one, or a second Alertmanager, calls at once. */
+boolean early(long seconds) {
+    // Builds that came too early themselves are not among the built ones.
+    def previous = currentBuild.previousBuiltBuild
+    if (previous == null) {
+        return false
+    }
+    long ago = currentBuild.startTimeInMillis - previous.startTimeInMillis
+    if (ago >= seconds * 1000L) {
+        return false
+    }
+    currentBuild.result = 'NOT_BUILT'
+    echo "too early: the last training began ${ago.intdiv(1000)} seconds ago, the site wants at least ${seconds} seconds between two"
+    return true
 }
 
 def checks(Map run, Map config) {
@@ -132,7 +159,7 @@ def checks(Map run, Map config) {
     branches['Model validation'] = {
         part(run, 'Model validation', 'validation') {
             mlops 'train'
-            mlops 'validate'
+            allowed(run, ['monitoring', 'store-reader']) { mlops 'validate' }
         }
     }
     stage('Checks') {
@@ -163,7 +190,9 @@ def release(Map run, Map config) {
         deploy(run, run.environments[i])
     }
     if (run.environments.size() > 1) {
-        part(run, 'Gate', 'gate', run.gate) { mlops 'gate' }
+        part(run, 'Gate', 'gate', run.gate) {
+            allowed(run, ['monitoring']) { mlops 'gate' }
+        }
     }
     // The agent is given back while people decide: what the rest needs is kept by Jenkins.
     stash(name: 'release', includes: "pyproject.toml,${KEPT}")
@@ -195,9 +224,7 @@ def deploy(Map run, String environment) {
         tell(run, "deployment ${environment} running")
         try {
             part(run, environment.capitalize(), 'deploy') {
-                withCredentials([string(credentialsId: 'vault-password', variable: 'VAULT_PASSWORD')]) {
-                    mlops "deploy ${environment}"
-                }
+                allowed(run, ['vault-password']) { mlops "deploy ${environment}" }
             }
         } catch (Exception e) {
             tell(run, "deployment ${environment} failed")
@@ -216,7 +243,7 @@ def report(Map run, Exception failure) {
             tell(run, "report ${state} --stage Approval")
         }
         if (!run.releases) {
-            tell(run, 'comment')
+            tell(run, "comment --state ${state}")
         }
         run.told = tell(run, "report ${state}")
         if (!run.told && failure == null) {
@@ -230,6 +257,18 @@ def report(Map run, Exception failure) {
 
 def mlops(String step) {
     sh "mlops-pipeline ${step}"
+}
+
+/** With those of the credentials that this site has. */
+def allowed(Map run, List ids, Closure body) {
+    List found = []
+    for (int i = 0; i < ids.size(); i++) {
+        if (ids[i] in run.credentials) {
+            found << (ids[i] == 'vault-password' ? string(credentialsId: ids[i], variable: 'VAULT_PASSWORD')
+                : usernamePassword(credentialsId: ids[i], usernameVariable: "${LOGINS[ids[i]]}_USERNAME", passwordVariable: "${LOGINS[ids[i]]}_PASSWORD"))
+        }
+    }
+    withCredentials(found, body)
 }
 
 /** A stage that must end in time and whose end is told to GitLab. */
@@ -296,7 +335,8 @@ String trigger() {
     if (currentBuild.getBuildCauses('hudson.triggers.TimerTrigger$TimerTriggerCause')) {
         return 'schedule'
     }
-    return env.JOB_BASE_NAME == 'retrain' ? 'feedback' : 'push'
+    // A branch may have that name too.
+    return env.JOB_BASE_NAME == 'retrain' && !env.BRANCH_NAME ? 'feedback' : 'push'
 }
 
 String word(String field, value) {

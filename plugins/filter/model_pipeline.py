@@ -168,7 +168,9 @@ def policy(entry, site):
     return {
         "model": entry["name"], "team": entry["team"], "project": entry["project"], "store": _store(entry, site), "thresholds": entry["thresholds"],
         "environments": entry["targets"], "approval": entry["approval"], "gate": entry["gate"], "receivers": entry["receivers"],
-        **{name: site[name] for name in ("gitlab_url", "jenkins_url", "prometheus_url", "alertmanager_url", "ca_file")},
+        **{name: site[name] for name in ("gitlab_url", "jenkins_url", "prometheus_url", "alertmanager_url", "ca_file", "wheels", "index_url")},
+        "credentials": [name for name, there in (("monitoring", site["monitoring_user"]), ("store-reader", True), ("vault-password", site["vault_password"]))
+                        if there],
     }
 
 
@@ -187,6 +189,8 @@ def _jenkins(kept, entries, hook_secret, site):
              "content_base64": _base64(json.dumps(policy(entry, site), sort_keys=True))},
             {**folder, "id": "store-publisher", "type": "username_password", "username": f"{entry['repository']}-publisher",
              "password": made["publisher_password"], "description": "Adds versions to the store"},
+            {**folder, "id": "store-reader", "type": "username_password", "username": f"{entry['repository']}-reader",
+             "password": made["reader_password"], "description": "Reads the version in production"},
             {**folder, "id": "deploy-key", "type": "ssh_key", "username": "git", "private_key": made["deploy_key"], "description": "Reads the project"},
         ]
     # What all of the site share lies in the folders of the teams, where the models' folders find it; by https the project is read with the token.
@@ -195,6 +199,8 @@ def _jenkins(kept, entries, hook_secret, site):
         (site["signing_key"], {"id": "signing-key", "type": "secret_file", "file_name": "signing.key", "description": "Signs packages",
                                "content_base64": _base64(site["signing_key"])}),
         (site["gitlab_token"], {"id": "gitlab-api", "type": "secret_text", "secret": site["gitlab_token"], "description": "Reports to GitLab"}),
+        (site["monitoring_user"], {"id": "monitoring", "type": "username_password", "username": site["monitoring_user"],
+                                   "password": site["monitoring_password"], "description": "Reads what monitoring sees"}),
         (site["vault_password"], {"id": "vault-password", "type": "secret_text", "secret": site["vault_password"], "description": "Opens the vault"}),
         (site["gitlab_token"] if by_https else "", {"id": "gitlab-clone", "type": "username_password", "username": "oauth2",
                                                     "password": site["gitlab_token"], "description": "Reads projects"}),
@@ -224,6 +230,7 @@ def _git_url(entry, site):
 
 
 # What the plugin gitlab-branch-source keeps: branches that are no merge request, merge requests of the project itself merged with their target, tags.
+# Jenkins builds a tag by itself only where a strategy of basic-branch-build-strategies says so; -1 is any age.
 MULTIBRANCH = """<org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject>
   <description>{description}</description>
   <orphanedItemStrategy class="com.cloudbees.hudson.plugins.folder.computed.DefaultOrphanedItemStrategy">
@@ -250,6 +257,16 @@ MULTIBRANCH = """<org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranch
             <io.jenkins.plugins.gitlabbranchsource.TagDiscoveryTrait/>
           </traits>
         </source>
+        <buildStrategies>
+          <jenkins.branch.buildstrategies.basic.BranchBuildStrategyImpl/>
+          <jenkins.branch.buildstrategies.basic.ChangeRequestBuildStrategyImpl>
+            <ignoreTargetOnlyChanges>true</ignoreTargetOnlyChanges>
+          </jenkins.branch.buildstrategies.basic.ChangeRequestBuildStrategyImpl>
+          <jenkins.branch.buildstrategies.basic.TagBuildStrategyImpl>
+            <atLeastMillis>-1</atLeastMillis>
+            <atMostMillis>-1</atMostMillis>
+          </jenkins.branch.buildstrategies.basic.TagBuildStrategyImpl>
+        </buildStrategies>
       </jenkins.branch.BranchSource>
     </data>
   </sources>
@@ -369,10 +386,9 @@ def model_checks(entries, port=8080, runbook=""):
 
 def model_receivers(entries, jenkins_url, username, password):
     """Receivers of Alertmanager that start the job `retrain` of the models whose entry asks for it."""
-    return [{"name": f"retrain-{entry['name']}", "webhook": [{
-        "url": f"{jenkins_url.rstrip('/')}/job/{entry['team']}/job/{entry['name']}/job/retrain/build", "username": username, "password": password,
-        # That an alert is over is no reason to train.
-        "send_resolved": False}]}
+    # That an alert is over is no reason to train.
+    return [{"name": f"retrain-{entry['name']}", "send_resolved": False, "webhook": [{
+        "url": f"{jenkins_url.rstrip('/')}/job/{entry['team']}/job/{entry['name']}/job/retrain/build", "username": username, "password": password}]}
         for entry in _present(entries) if entry["retrain"]["on_alert"] and jenkins_url]
 
 

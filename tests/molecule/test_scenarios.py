@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Reports of scenarios are counted with the part that runs them.
 OUTPUT = ROOT / "tests" / "output"
 # What does not fit into the hour of `make test`; tests/long runs it.
-LONG = ["jenkins"]
+LONG = ["gitlab", "grafana", "jenkins"]
 SCENARIOS = sorted({path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")} - set(LONG))
 TRACEBACK = "Traceback (most recent call last)"
 

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 import zipfile
 from pathlib import Path
@@ -104,6 +105,25 @@ def test_a_step_leaves_a_record_and_its_exit_code(made, capsys):
     assert main(["train"], work) == 0
     assert [(line["step"], line["exit"]) for line in work.steps()] == [("package", 2), ("train", 0)]
     assert "run the step train first" in work.steps()[0]["reason"]
+
+
+def test_a_step_that_is_broken_off_leaves_a_record_and_no_program(made):
+    work = made()
+    train = ["sh", "-c", "echo $$ >build/pid; exec sleep 60"]
+    (work.root / "pyproject.toml").write_text(f'[tool.mlops]\nmodel = "churn"\ntrain = {json.dumps(train)}\n')
+    with subprocess.Popen([sys.executable, ROOT / "pipeline" / "mlops_steps", "train"], cwd=work.root, env=work.env) as process:
+        wait_for(lambda: (work.build / "pid").is_file() and (work.build / "pid").read_text().endswith("\n"))
+        process.terminate()
+        assert process.wait(timeout=20) == 143
+    assert [(line["step"], line["exit"], line["reason"]) for line in work.steps()] == [("train", 1, "train was broken off")]
+    assert not Path(f"/proc/{(work.build / 'pid').read_text().strip()}").exists()
+
+
+def wait_for(ready):
+    until = time.monotonic() + 20
+    while not ready():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_workspace_that_holds_another_builds_records(made):
@@ -392,7 +412,11 @@ def test_gate_fails_on_a_host_that_is_not_right(made, row):
     (1000, 20, "7", [], "fail", "20 of 1000 requests failed in 0.001 minutes, 2.00%, allowed are 1.00%"),
     (60, 0, "7", [], "hold", "60 requests in 0.001 minutes, 40 more are needed to tell"),
     (1000, 0, "6", [], "hold", "monitoring sees 6 there, 7 alone is needed"),
-    (1000, 0, "7", [{"labels": {"alertname": "ModelSlow"}}], "fail", "alert ModelSlow"),
+    (1000, 0, "7", [{"labels": {"alertname": "ModelSlow", "model": "churn", "env": "staging"}}], "fail", "alert ModelSlow"),
+    (1000, 0, "7", [{"labels": {"alertname": "HostDown", "host": "staging1"}}], "fail", "alert HostDown"),
+    (1000, 0, "7", [{"labels": {"alertname": "HostDown", "host": "production1"}}], "pass", "0 of 1000 requests failed"),
+    (1000, 0, "7", [{"labels": {"alertname": "ModelSlow", "model": "churn", "env": "production"}}], "pass", "0 of 1000 requests failed"),
+    (1000, 0, "7", [{"labels": {"alertname": "ModelSlow", "model": "wine", "host": "staging1"}}], "pass", "0 of 1000 requests failed"),
 ])
 def test_gate_with_minutes_asks_monitoring(made, server, requests, errors, serves, alerts, verdict, said):
     def query(_body, asked):
@@ -401,7 +425,13 @@ def test_gate_with_minutes_asks_monitoring(made, server, requests, errors, serve
             [{"metric": {}, "value": [0, str(errors if "5xx" in text else requests)]}]
         return 200, {"status": "success", "data": {"result": rows}}
 
-    server.answers |= {("GET", "/api/v1/query"): query, ("GET", "/api/v2/alerts"): (200, alerts)}
+    def firing(_body, asked):
+        """As Alertmanager: an alert that lacks a label matches no value of it."""
+        wanted = [re.fullmatch(r'(\w+)="(.*)"', text).groups() for text in asked["filter"]]
+        critical = [{"labels": {"severity": "critical", **alert["labels"]}} for alert in alerts]
+        return 200, [alert for alert in critical if all(alert["labels"].get(name) == value for name, value in wanted)]
+
+    server.answers |= {("GET", "/api/v1/query"): query, ("GET", "/api/v2/alerts"): firing}
     gate = {"minutes": 0.001, "max_error_rate": 0.01, "min_requests": 100}
     work = deployed(made({"prometheus_url": server.url, "alertmanager_url": server.url, "gate": gate}))
     with contextlib.suppress(Stop):
@@ -413,6 +443,21 @@ def test_gate_with_minutes_asks_monitoring(made, server, requests, errors, serve
 def test_an_environment_that_the_policy_does_not_have(made):
     with pytest.raises(BadInput, match="environment 'lab' is not in the policy, give staging or production"):
         rollout.known(made({}), "lab")
+
+
+@pytest.mark.parametrize("given", ["", "site.cfg"])
+def test_ansible_does_not_read_the_projects_configuration(made, tmp_path, given):
+    launcher = tmp_path / "bin" / "mlops-deploy"
+    launcher.parent.mkdir()
+    # As Ansible itself looks for it: the variable, then the folder that it is run in.
+    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} -c '"
+                        "from ansible.config.manager import find_ini_config_file; print(find_ini_config_file(), end=\"\")'\n")
+    launcher.chmod(0o755)
+    work = made(ANSIBLE_CONFIG=given and str(tmp_path / given))
+    for path in (tmp_path / "site.cfg", work.root / "ansible.cfg"):
+        path.write_text("[defaults]\ncallback_plugins = .\n")
+    work.env["PATH"] = f"{launcher.parent}:{work.env['PATH']}"
+    assert ansible.playbook(work, "deploy", {}) == (0, work.env["ANSIBLE_CONFIG"] or str(ansible.CONFIG))
 
 
 def test_the_reason_of_a_failed_playbook():
@@ -441,6 +486,28 @@ def test_report_of_a_merge_request_is_at_the_commit_that_gitlab_has(made, server
     work = on_gitlab(made, server, CHANGE_ID="3", GIT_COMMIT="m" * 40)
     server.answers |= {("GET", f"{API}/merge_requests/3"): (200, {"iid": 3, "sha": "a" * 40}), ("POST", f"{API}/statuses/{'a' * 40}"): (201, {})}
     assert run_gitlab(work, "report", "success") == 0
+
+
+@pytest.mark.parametrize(("merged", "newer", "tells"), [(True, False, True), (False, False, True), (True, True, False), (False, True, False)])
+def test_a_build_of_an_old_commit_says_nothing_about_a_newer_one(made, server, capsys, merged, newer, tells):
+    """Jenkins builds the merge of the request's commit with the target, or the commit itself."""
+    work = on_gitlab(made, server, CHANGE_ID="3")
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words], cwd=work.root, check=True, capture_output=True)
+        return work.git("rev-parse", "HEAD")
+
+    git("switch", "-c", "idea")
+    old = git("commit", "--allow-empty", "-m", "old")
+    new = git("commit", "--allow-empty", "-m", "new")
+    git("switch", "main")
+    git("commit", "--allow-empty", "-m", "target")
+    work.env["GIT_COMMIT"] = git("merge", "--no-ff", "-m", "merge", old) if merged else old
+    sha = new if newer else old
+    server.answers |= {("GET", f"{API}/merge_requests/3"): (200, {"iid": 3, "sha": sha}), ("POST", f"{API}/statuses/{sha}"): (201, {})}
+    assert run_gitlab(work, "report", "success") == 0
+    assert (server.asked[-1][0] == "POST") is tells
+    assert (f"the merge request is at {new[:8]} by now, whose own build reports" in capsys.readouterr().out) is not tells
 
 
 def test_a_state_said_twice_is_no_failure_and_another_refusal_is(made, server, capsys):
@@ -472,6 +539,25 @@ def test_comment_is_made_once_and_then_written_anew(made, server):
     work.record("validate", 2, 0, "")
     assert run_gitlab(work, "comment") == 0
     assert len(notes) == 101 and "all checks passed" in notes[-1]["body"]
+
+
+@pytest.mark.parametrize(("state", "reason", "title", "said"), [
+    ("success", "", "all checks passed", None),
+    ("success", "unit: test_a failed", "not good enough yet", "* unit: test\\_a failed"),
+    ("failed", "", "not good enough yet", "* stopped outside of a step, see the build's log"),
+    ("failed", "unit: test_a failed", "not good enough yet", "* unit: test\\_a failed"),
+    ("canceled", "", "canceled", None),
+    ("canceled", "train was broken off", "canceled", "* train was broken off"),
+])
+def test_comment_says_how_the_build_ended(made, server, state, reason, title, said):
+    work = on_gitlab(made, server, CHANGE_ID="3")
+    work.record("unit", 1, int(bool(reason)), reason)
+    server.answers |= {("GET", f"{API}/merge_requests/3"): (200, {"iid": 3}), ("GET", f"{API}/merge_requests/3/notes"): (200, []),
+                       ("POST", f"{API}/merge_requests/3/notes"): (201, {})}
+    assert run_gitlab(work, "comment", "--state", state) == 0
+    text = server.asked[-1][3]["body"]
+    assert f"### churn: {title}\n" in text
+    assert [line for line in text.splitlines() if line.startswith("* ")] == ([said] if said else [])
 
 
 def test_comment_without_a_merge_request(made, server, capsys):

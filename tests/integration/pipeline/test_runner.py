@@ -128,7 +128,7 @@ def test_a_merge_request_ends_with_its_comment(build):
     build.env["CHANGE_ID"] = "7"
     done = build.run()
     assert done.result["result"] == "SUCCESS", done.log
-    assert "package" not in done.calls and done.calls[-2:] == ["comment", "report success"]
+    assert "package" not in done.calls and done.calls[-2:] == ["comment --state success", "report success"]
 
 
 def scan(values, until, found):
@@ -255,7 +255,7 @@ def test_a_lock_is_held_by_one_build_at_a_time(build, tmp_path_factory):
 @pytest.mark.parametrize(("change", "says"), [
     ({"jenkinsfile": "/nowhere/Jenkinsfile"}, "jenkinsfile: must be a file, not '/nowhere/Jenkinsfile'"),
     ({"workspace_cmd": []}, "workspace_cmd: is required"),
-    ({"aprove": True}, "aprove: unknown; known: workspace_cmd, jenkinsfile, env, credentials, approve, checkout, causes, locks, result"),
+    ({"aprove": True}, "aprove: unknown; known: workspace_cmd, jenkinsfile, env, credentials, approve, checkout, causes, locks, result, previous_start_ms"),
     ({"approve": "yes"}, "approve: must be of type boolean"),
     ({"env": {"A-B": "x"}}, "env.A-B: must be a variable's name with a string"),
     ({"credentials": {"id": {"type": "text"}}}, "credentials.id.type: must be one of string, file, usernamePassword"),

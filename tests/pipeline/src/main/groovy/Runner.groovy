@@ -13,7 +13,7 @@ import sun.misc.SignalHandler
 
 class Runner {
     static final Map KEYS = [workspace_cmd: List, jenkinsfile: String, env: Map, credentials: Map, approve: Boolean, checkout: String, causes: List,
-                             locks: String, result: String]
+                             locks: String, result: String, previous_start_ms: Number]
     static final Map VALUES = [string: ['value'], file: ['content'], usernamePassword: ['username', 'password']]
 
     /** What surrounds a step: variables, the time it must end at, the branch of `parallel` it is in. */
@@ -34,6 +34,7 @@ class Runner {
     final Map<String, String> stashes = [:]
     final Set<String> folders = Collections.synchronizedSet([] as Set)
     List<String> secrets = []
+    Expando currentBuild
     boolean unstable = false
     volatile int aborts = 0
 
@@ -98,7 +99,7 @@ class Runner {
             library.open(jenkinsfile.parentFile)
             registerSteps()
             library.runScript(jenkinsfile.name)
-            result = unstable ? 'UNSTABLE' : 'SUCCESS'
+            result = currentBuild.result ?: (unstable ? 'UNSTABLE' : 'SUCCESS')
         } catch (FlowInterruptedException e) {
             result = e.result
             log("ERROR: ${e.message}")
@@ -128,7 +129,10 @@ class Runner {
     void registerSteps() {
         library.binding.setVariable('env', new Variables(this))
         library.binding.setVariable('scm', 'scm')
-        library.binding.setVariable('currentBuild', new Expando(getBuildCauses: { String kind -> (config.causes ?: []).findAll { it == kind } }))
+        currentBuild = new Expando(getBuildCauses: { String kind -> (config.causes ?: []).findAll { it == kind } }, result: null,
+            startTimeInMillis: System.currentTimeMillis(),
+            previousBuiltBuild: config.previous_start_ms == null ? null : new Expando(startTimeInMillis: config.previous_start_ms as long))
+        library.binding.setVariable('currentBuild', currentBuild)
         library.with {
             allow('sh', [String]) { String script -> sh([script: script]) }
             allow('sh', [Map]) { Map given -> sh(given) }

@@ -20,13 +20,18 @@ class ModelPipelineTest {
     /** As much of `currentBuild` as is asked. */
     static class Build implements Serializable {
         List causes
+        long startTimeInMillis
+        Build previousBuiltBuild
+        String result
         List getBuildCauses(String kind) { causes.findAll { it == kind } }
     }
 
     Library library = new Library()
     Map variables = [MLOPS_POLICY: '/secret/policy', BRANCH_NAME: 'main', BRANCH_IS_PRIMARY: 'true', JOB_BASE_NAME: 'main']
-    String policy = '{"model": "churn", "environments": ["staging", "production"], "approval": "never", "gate": {"minutes": 5}}'
+    String policy = '''{"model": "churn", "environments": ["staging", "production"], "approval": "never", "gate": {"minutes": 5},
+        "credentials": ["monitoring", "store-reader", "vault-password"]}'''
     List causes = []
+    Build build = new Build(causes: causes, startTimeInMillis: 10_000_000L)
     /** What happened, one line each; and what surrounded it. */
     List<String> steps = []
     List<String> around = []
@@ -43,7 +48,7 @@ class ModelPipelineTest {
         library.open(folder.root)
         library.binding.setVariable('env', variables)
         library.binding.setVariable('scm', 'scm')
-        library.binding.setVariable('currentBuild', new Build(causes: causes))
+        library.binding.setVariable('currentBuild', build)
         allow('sh', [String]) { String script -> step(script.replace('mlops-pipeline ', '')) }
         allow('echo', [String]) { String text -> steps << "echo ${text}".toString() }
         allow('unstable', [String]) { String text -> result = 'UNSTABLE' }
@@ -148,7 +153,7 @@ class ModelPipelineTest {
         assert steps.findAll { it in own } == own
         inOrder('checkout', 'rm -rf build', 'report running', 'environment')
         assert steps.last() == 'report success'
-        assert !('comment' in steps)
+        assert !steps.any { it.startsWith('comment') }
         assert variables.GIT_COMMIT == 'c0ffee'
         assert variables.MLOPS_TRIGGER == 'push'
     }
@@ -199,12 +204,75 @@ class ModelPipelineTest {
         inOrder('report running', 'reason', 'environment')
     }
 
+    void trainedBefore(int seconds) {
+        retrain()
+        policy = '{"model": "churn", "retrain": {"at_most_every": 3600}}'
+        build.previousBuiltBuild = new Build(startTimeInMillis: build.startTimeInMillis - seconds * 1000L)
+    }
+
+    void tooEarly() {
+        trainedBefore(3599)
+        assert run() == null
+        assert build.result == 'NOT_BUILT'
+        assert steps.findAll { !it.startsWith('echo') } == ['[Checkout]', 'checkout', 'rm -rf build']
+        assert 'echo too early: the last training began 3599 seconds ago, the site wants at least 3600 seconds between two' in steps
+        assert nodes == 1
+    }
+
+    @Test void 'feedback that comes too early builds nothing and tells nobody'() { tooEarly() }
+
+    @Test
+    void 'feedback that is late enough goes on'() {
+        trainedBefore(3600)
+        run()
+        assert stages() == RELEASE
+        assert build.result == null
+    }
+
+    @Test
+    void 'feedback goes on where nothing was built before, and where the site sets no time'() {
+        trainedBefore(1)
+        build.previousBuiltBuild = null
+        run()
+        assert stages() == RELEASE
+        steps.clear()
+        trainedBefore(1)
+        policy = '{"model": "churn"}'
+        run()
+        assert stages() == RELEASE
+    }
+
+    @Test
+    void 'a schedule, and a branch that is called as the job, are never too early'() {
+        trainedBefore(1)
+        causes << 'hudson.triggers.TimerTrigger$TimerTriggerCause'
+        run()
+        assert stages() == RELEASE
+        causes.clear()
+        steps.clear()
+        variables.BRANCH_NAME = 'retrain'
+        run()
+        assert stages() == BEFORE + ['Report']
+        assert variables.MLOPS_TRIGGER == 'push'
+    }
+
+    @Test
+    void 'a tag that is no version ends after the checks'() {
+        for (tag in ['nightly', '1.2', 'vanilla', 'old-v1']) {
+            branch()
+            variables.TAG_NAME = tag
+            steps.clear()
+            assert run() == null
+            assert stages() == BEFORE + ['Report']
+        }
+    }
+
     @Test
     void 'a branch ends after the checks'() {
         branch()
         assert run() == null
         assert stages() == BEFORE + ['Report']
-        assert 'comment' in steps && steps.last() == 'report success'
+        assert 'comment --state success' in steps && steps.last() == 'report success'
         assert variables.MLOPS_TRIGGER == 'push'
     }
 
@@ -213,7 +281,7 @@ class ModelPipelineTest {
         variables.CHANGE_ID = '7'
         assert run() == null
         assert stages() == BEFORE + ['Report']
-        assert 'comment' in steps && steps.last() == 'report success'
+        assert 'comment --state success' in steps && steps.last() == 'report success'
         assert variables.MLOPS_TRIGGER == 'merge request'
     }
 
@@ -319,7 +387,18 @@ class ModelPipelineTest {
     void 'a merge request that fails is told so in its comment'() {
         variables.CHANGE_ID = '7'
         stops('validate', 'Model validation', BEFORE)
-        assert 'comment' in steps
+        assert 'comment --state failed' in steps
+    }
+
+    @Test
+    void 'a merge request whose build is stopped or too late is never told that it is good'() {
+        variables.CHANGE_ID = '7'
+        faults.train = new FlowInterruptedException(new UserInterruption())
+        run()
+        assert steps.takeRight(2) == ['comment --state canceled', 'report canceled']
+        faults.train = new FlowInterruptedException(new ExceededTimeout())
+        run()
+        assert steps.takeRight(2) == ['comment --state failed', 'report failed']
     }
 
     @Test
@@ -525,6 +604,12 @@ class ModelPipelineTest {
     }
 
     @Test
+    void 'transformed as in Jenkins it comes too early'() {
+        transformed()
+        tooEarly()
+    }
+
+    @Test
     void 'transformed as in Jenkins it stops and reports'() {
         transformed()
         stopsCheck('validate', 'Model validation')
@@ -536,11 +621,20 @@ class ModelPipelineTest {
     void 'credentials are there only where they are needed'() {
         run()
         Map<String, Closure> rule = ['store-publisher': { it == 'publish' }, 'signing-key': { it == 'publish' }, 'vault-password': { it.startsWith('deploy ') },
+                                     'monitoring': { it in ['reason', 'validate', 'gate'] }, 'store-reader': { it == 'validate' },
                                      'gitlab-api': { it ==~ /(report|comment|deployment).*/ }]
         rule.each { id, needs ->
             surroundings.each { step, given -> assert (id in given) == needs(step): "${id} around ${step}" }
         }
         assert surroundings.findAll { it.key != 'input' }.every { 'model-policy' in it.value }
+    }
+
+    @Test
+    void 'what a site does not have is not bound'() {
+        policy = '{"model": "churn", "environments": ["staging", "production"]}'
+        run()
+        assert surroundings['validate'].intersect(['monitoring', 'store-reader']) == []
+        assert !('vault-password' in surroundings['deploy production'])
     }
 
     @Test
