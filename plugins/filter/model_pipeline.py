@@ -17,7 +17,9 @@ LABEL = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<![.])"
 BOUNDS = ("min", "max")
 RETRAIN = {"on_alert": bool, "schedule": str, "at_most_every": int}
-GATE = {"minutes": int, "max_error_rate": float}
+GATE = {"minutes": int, "max_error_rate": float, "min_requests": int}
+# What a release goes to, in its order.
+TARGETS = (["staging"], ["production"], ["staging", "production"])
 
 
 def _text(pattern):
@@ -53,10 +55,10 @@ FIELDS = {
     "project": (_text(f"{PART}(/{PART})+"), "the path of a GitLab project, such as risk/churn"),
     "description": (_text(r"[^\n]*"), "one line of text"),
     "thresholds": (_each(_threshold), "a list of metrics with a bound, such as {metric: roc_auc, min: 0.98}"),
-    "targets": (_each(_text(r".+")), "a list of groups of the inventory"),
+    "targets": (lambda value: isinstance(value, (list, tuple)) and list(value) in TARGETS, "staging, production or both, in this order"),
     "receivers": (_each(_text(r"[A-Za-z0-9_.-]+")), "a list of receivers of alertmanager_receivers"),
     "retrain": (_retrain, "a mapping of on_alert (yes or no), schedule (as Jenkins writes it, such as H 3 * * 0) and at_most_every (60 seconds or more)"),
-    "gate": (_mapping(GATE), "a mapping of minutes (a whole number) and max_error_rate (a number)"),
+    "gate": (_mapping(GATE), "a mapping of minutes, min_requests (whole numbers) and max_error_rate (a number)"),
     "approval": (lambda value: value in ("never", "production"), "never or production"),
     "repository": (_text(r"[a-z0-9][a-z0-9_.-]*"), "the name of a Nexus repository: lower case letters, digits and _ . -"),
     "state": (lambda value: value in ("present", "absent"), "present or absent"),
@@ -68,7 +70,7 @@ UNIQUE = ("name", "project", "repository")
 
 def models(entries, groups=None, registered=()):
     """The entries with their defaults filled in, then what the registry has besides; an error for the first thing that is wrong. groups: those of the
-    inventory, which targets are checked against."""
+    inventory, which must have each of the targets."""
     if not isinstance(entries, (list, tuple)):
         raise AnsibleFilterError(f"models is {entries!r}; it must be a list")
     found: list = []
@@ -105,7 +107,7 @@ def _complete(entry, place, groups):
     full = {"description": f"Model {name} of team {team}", "project": f"{team}/{name}", "thresholds": [], "targets": ["staging", "production"], "receivers": [],
             "approval": "never", "repository": f"model-{name}", "state": "present", "purge_project": False, **entry,
             "retrain": {"on_alert": False, "schedule": "", "at_most_every": 86400, **entry.get("retrain", {})},
-            "gate": {"minutes": 0, "max_error_rate": 0.01, **entry.get("gate", {})}}
+            "gate": {"minutes": 0, "max_error_rate": 0.01, "min_requests": 1, **entry.get("gate", {})}}
     for group in full["targets"]:
         if groups is not None and group not in groups and full["state"] == "present":
             raise AnsibleFilterError(f"{place}: targets has {group!r}, which is no group of the inventory")
@@ -168,6 +170,7 @@ def policy(entry, site):
     return {
         "model": entry["name"], "team": entry["team"], "project": entry["project"], "store": _store(entry, site), "thresholds": entry["thresholds"],
         "environments": entry["targets"], "approval": entry["approval"], "gate": entry["gate"], "receivers": entry["receivers"],
+        "retrain": {"at_most_every": entry["retrain"]["at_most_every"]},
         **{name: site[name] for name in ("gitlab_url", "jenkins_url", "prometheus_url", "alertmanager_url", "ca_file", "wheels", "index_url")},
         "credentials": [name for name, there in (("monitoring", site["monitoring_user"]), ("store-reader", True), ("vault-password", site["vault_password"]))
                         if there],
@@ -332,7 +335,7 @@ def _starter(entry):
 
 
 STARTER = {
-    "Jenkinsfile": "@Library('mlops') _\nmodelPipeline()\n",
+    "Jenkinsfile": "@Library('mlops') _ ; modelPipeline()\n",
     "pyproject.toml": """# The model, for the steps of the pipeline (docs/pipeline.md of mlops.onprem).
 [tool.mlops]
 model = "@NAME@"

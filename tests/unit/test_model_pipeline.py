@@ -21,11 +21,12 @@ from ansible_collections.mlops.onprem.plugins.filter.model_pipeline import (
     models,
 )
 
-GROUPS = {"staging": ["s1"], "production": ["p1"], "edge": ["e1"]}
+GROUPS = {"staging": ["s1"], "production": ["p1"]}
 SITE = {
     "gitlab_url": "https://gitlab.example.org", "gitlab_server": "gitlab", "gitlab_token": "report-token", "git_base": "",
     "jenkins_url": "https://jenkins.example.org/", "nexus_url": "https://nexus.example.org", "store_url": "https://nexus.example.org", "blob_store": "",
     "prometheus_url": "", "alertmanager_url": "", "ca_file": "", "signing_key": "signing-key", "vault_password": "vault-word",
+    "monitoring_user": "pipelines", "monitoring_password": "m", "wheels": "", "index_url": "",
 }  # fmt: skip
 CHURN = {"name": "churn", "team": "risk"}
 
@@ -46,15 +47,16 @@ def test_two_fields_are_enough():
     assert one() == {
         "name": "churn", "team": "risk", "project": "risk/churn", "description": "Model churn of team risk", "thresholds": [],
         "targets": ["staging", "production"], "receivers": [], "approval": "never", "repository": "model-churn", "state": "present",
-        "purge_project": False, "retrain": {"on_alert": False, "schedule": "", "at_most_every": 86400}, "gate": {"minutes": 0, "max_error_rate": 0.01},
+        "purge_project": False, "retrain": {"on_alert": False, "schedule": "", "at_most_every": 86400}, "gate": {"minutes": 0, "max_error_rate": 0.01, "min_requests": 1},
     }  # fmt: skip
     assert set(one()) == set(FIELDS)
 
 
 def test_what_is_given_stays_and_parts_are_filled_in():
-    entry = one(project="ml/risk/churn-model", retrain={"on_alert": True}, gate={"minutes": 5}, targets=["edge"], repository="churn")
-    assert entry["retrain"] == {"on_alert": True, "schedule": "", "at_most_every": 86400} and entry["gate"] == {"minutes": 5, "max_error_rate": 0.01}
-    assert (entry["project"], entry["targets"], entry["repository"]) == ("ml/risk/churn-model", ["edge"], "churn")
+    entry = one(project="ml/risk/churn-model", retrain={"on_alert": True}, gate={"minutes": 5, "min_requests": 100}, targets=["production"], repository="churn")
+    assert entry["retrain"] == {"on_alert": True, "schedule": "", "at_most_every": 86400}
+    assert entry["gate"] == {"minutes": 5, "max_error_rate": 0.01, "min_requests": 100}
+    assert (entry["project"], entry["targets"], entry["repository"]) == ("ml/risk/churn-model", ["production"], "churn")
 
 
 @pytest.mark.parametrize(("fields", "words"), [
@@ -66,8 +68,11 @@ def test_what_is_given_stays_and_parts_are_filled_in():
     ({"project": "risk/.."}, "project is"),
     ({"thresholds": [{"metric": "roc_auc"}]}, "thresholds is [{'metric': 'roc_auc'}]; it must be a list of metrics with a bound"),
     ({"thresholds": [{"metric": "roc_auc", "min": "high"}]}, "thresholds is"),
-    ({"targets": "staging"}, "targets is 'staging'; it must be a list of groups"),
-    ({"targets": ["elsewhere"]}, "targets has 'elsewhere', which is no group of the inventory"),
+    ({"targets": "staging"}, "targets is 'staging'; it must be staging, production or both, in this order"),
+    ({"targets": ["elsewhere"]}, "targets is ['elsewhere']; it must be staging, production or both, in this order"),
+    ({"targets": []}, "targets is []"),
+    ({"targets": ["production", "staging"]}, "in this order"),
+    ({"gate": {"min_requests": 0.5}}, "gate is {'min_requests': 0.5}; it must be a mapping of minutes, min_requests"),
     ({"receivers": "people"}, "receivers is 'people'; it must be a list"),
     ({"retrain": {"on_alert": "yes"}}, "retrain is {'on_alert': 'yes'}; it must be a mapping of on_alert"),
     ({"retrain": {"at_most_every": 5}}, "60 seconds or more"),
@@ -99,10 +104,15 @@ def test_a_wrong_list(entries, words):
     assert words in str(refused.value)
 
 
+def test_a_target_must_be_a_group_of_the_inventory():
+    with pytest.raises(AnsibleFilterError, match="targets has 'production', which is no group of the inventory"):
+        models([CHURN], {"staging": ["s1"]})
+
+
 def test_what_was_onboarded_before_follows_and_keeps_the_targets_that_are_left():
-    found = models([CHURN], GROUPS, [one(targets=["staging"]), {**one(), "name": "old", "project": "risk/old", "repository": "model-old",
-                                                                "targets": ["gone", "edge"]}])
-    assert [(entry["name"], entry["targets"]) for entry in found] == [("churn", ["staging", "production"]), ("old", ["edge"])]
+    found = models([{**CHURN, "targets": ["staging"]}], {"staging": ["s1"]}, [one(targets=["staging"]), {**one(), "name": "old", "project": "risk/old", "repository": "model-old",
+                                                                "targets": ["staging", "production"]}])
+    assert [(entry["name"], entry["targets"]) for entry in found] == [("churn", ["staging"]), ("old", ["staging"])]
     with pytest.raises(AnsibleFilterError, match="repository is 'model-churn' in two entries"):
         models([CHURN], GROUPS, [{**one(), "name": "old", "project": "risk/old"}])
 
@@ -114,11 +124,12 @@ def test_everything_of_a_model():
     assert gitlab["hooks"][0]["url"] == "https://jenkins.example.org/gitlab-webhook/post" and gitlab["hooks"][0]["token"] == "hook"
     assert [folder["name"] for folder in jenkins["folders"]] == ["risk", "risk/churn"]
     assert [(each.get("folder"), each["id"]) for each in jenkins["credentials"]] == [
-        (None, "gitlab-hook"), *(("risk/churn", name) for name in ("model-policy", "store-publisher", "deploy-key")),
-        *(("risk", name) for name in ("signing-key", "gitlab-api", "vault-password"))]
+        (None, "gitlab-hook"), *(("risk/churn", name) for name in ("model-policy", "store-publisher", "store-reader", "deploy-key")),
+        *(("risk", name) for name in ("signing-key", "gitlab-api", "monitoring", "vault-password"))]
     policy = json.loads(base64.b64decode(jenkins["credentials"][1]["content_base64"]))
     assert set(policy) == {"model", "team", "project", "store", "gitlab_url", "prometheus_url", "alertmanager_url", "jenkins_url", "thresholds", "environments",
-                           "approval", "gate", "receivers", "ca_file"}
+                           "approval", "gate", "receivers", "ca_file", "retrain", "wheels", "index_url", "credentials"}
+    assert policy["retrain"] == {"at_most_every": 86400} and policy["credentials"] == ["monitoring", "store-reader", "vault-password"]
     assert policy["store"] == "https://nexus.example.org/repository/model-churn" and policy["thresholds"] == [{"metric": "roc_auc", "min": 0.98}]
     pipeline, retrain = jenkins["jobs"]
     source = ET.fromstring(pipeline["xml"]).find("sources/data/jenkins.branch.BranchSource/source")
@@ -129,7 +140,7 @@ def test_everything_of_a_model():
     names = [f"model-churn-{what}" for what in ("publisher", "reader")]
     assert [(user["user_id"], user["roles"]) for user in nexus["users"]] == [(name, [name]) for name in names]
     start = {file["path"]: file["content"] for file in found["start"]["risk/churn"]}
-    assert start["Jenkinsfile"] == "@Library('mlops') _\nmodelPipeline()\n" and 'metrics: [{"metric": "roc_auc", "min": 0.98}]' in start["validation.yml"]
+    assert start["Jenkinsfile"] == "@Library('mlops') _ ; modelPipeline()\n" and 'metrics: [{"metric": "roc_auc", "min": 0.98}]' in start["validation.yml"]
     assert not [path for path, text in start.items() if "@NAME@" in path + text or "@PACKAGE@" in path + text]
     assert all(file["overwrite"] is False for file in found["start"]["risk/churn"])
 
@@ -150,18 +161,18 @@ def test_what_is_started_gets_no_first_files_and_what_is_absent_loses_all_but_it
 
 
 def test_checks_are_taken_by_the_list_of_checks():
-    found = checks(model_checks([one(), one(name="gone", state="absent"), one(name="a-b", targets=["edge"])], runbook="https://runbooks.example.org/"),
-                   GROUPS, {"s1": {}, "p1": {}, "e1": {}})
+    found = checks(model_checks([one(), one(name="gone", state="absent"), one(name="a-b", targets=["production"])], runbook="https://runbooks.example.org/"),
+                   GROUPS, {"s1": {}, "p1": {}})
     assert [check["name"] for check in found] == ["ModelNotReady_a_b", "ModelNotReady_churn"]
     assert found[1]["labels"] == {"model": "churn", "team": "risk"} and found[1]["status"] == [200, 404]
     assert [host["url"] for host in found[1]["hosts"]] == ["http://p1:8080/v2/models/churn/ready", "http://s1:8080/v2/models/churn/ready"]
-    assert model_checks([one(targets=[])]) == []
+    assert model_checks([{**one(), "targets": []}]) == []
 
 
 def test_who_is_told_and_what_is_started():
     entries = [one(name="a", retrain={"on_alert": True, "at_most_every": 3600}), one(name="b", receivers=["risk-chat"]), one(name="c")]
-    assert model_receivers(entries, "https://jenkins.example.org/", "retrain", "token") == [{"name": "retrain-a", "webhook": [{
-        "url": "https://jenkins.example.org/job/risk/job/a/job/retrain/build", "username": "retrain", "password": "token", "send_resolved": False}]}]
+    assert model_receivers(entries, "https://jenkins.example.org/", "retrain", "token") == [{"name": "retrain-a", "send_resolved": False, "webhook": [{
+        "url": "https://jenkins.example.org/job/risk/job/a/job/retrain/build", "username": "retrain", "password": "token"}]}]
     routes = model_routes(entries, "people", "https://jenkins.example.org")
     assert [(route["receiver"], route["matchers"], route.get("repeat_interval")) for route in routes] == [
         ("retrain-a", ['feedback="retrain"', 'model="a"'], 3600), ("people", ['model="a"'], None), ("risk-chat", ['model="b"'], None)]

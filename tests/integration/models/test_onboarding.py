@@ -48,7 +48,8 @@ def made(site, model):
     assert [key["key"].split()[1] for key in keys] == [secrets["deploy_key_public"].split()[1]]
     held = credentials(site, f"risk/{model}")
     shared = credentials(site, "risk")
-    assert set(held) == {"model-policy", "store-publisher", "deploy-key"} and set(shared) == {"signing-key", "gitlab-api", "vault-password"}
+    assert set(held) == {"model-policy", "store-publisher", "store-reader", "deploy-key"}
+    assert set(shared) == {"signing-key", "gitlab-api", "vault-password"}
     assert held["store-publisher"].findtext("password") == secrets["publisher_password"]
     assert held["deploy-key"].findtext("privateKeySource/privateKey").strip() == secrets["deploy_key"].strip()
     assert shared["gitlab-api"].findtext("secret") == REPORT_TOKEN and shared["vault-password"].findtext("secret") == VAULT_PASSWORD
