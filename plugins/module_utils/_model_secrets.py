@@ -48,7 +48,11 @@ class Registry:
         else:
             self.models[name] = content
         if self.write:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self.path.is_dir():
+                self.path.mkdir(mode=0o700, parents=True)
+                # It may lie beside an inventory that is in git; its secrets must not get there.
+                (self.path / ".gitignore").touch(0o600)
+                (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
             _write(self.path / (SITE if name == SITE else f"{name}.json"), content)
 
     def remove(self, name: str) -> None:

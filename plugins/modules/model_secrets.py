@@ -15,6 +15,7 @@ description:
   - Keeps one file for each model in a folder of the controller, with the model's entry and its secrets, and makes secrets for models that have none.
     All models in one call.
   - A file is written whole or not at all, with mode 0600, in a folder with mode 0700. A folder or file that others may read is refused.
+    Git ignores the folder.
   - What is in the folder and not in O(models) is named and kept. It is the only copy of these secrets, so keep the folder in your backup.
   - The result holds secrets, so say C(no_log) on the task.
 options:

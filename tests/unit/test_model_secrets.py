@@ -34,8 +34,8 @@ def test_secrets_are_made_once(run):
     first = run(entry("a"), entry("b"))
     assert first["changed"] and first["made"] == ["a", "b"]
     before = files(run.folder)
-    assert set(before) == {"a.json", "b.json", ".site.json"} and {mode for mode, _time, _text in before.values()} == {0o600}
-    assert run.folder.stat().st_mode & 0o777 == 0o700
+    assert set(before) == {"a.json", "b.json", ".site.json", ".gitignore"} and {mode for mode, _time, _text in before.values()} == {0o600}
+    assert run.folder.stat().st_mode & 0o777 == 0o700 and before[".gitignore"][2] == "*\n"
     second = run(entry("a"), entry("b"))
     assert not second["changed"] and files(run.folder) == before
     assert [model["secrets"] for model in second["models"]] == [model["secrets"] for model in first["models"]]
