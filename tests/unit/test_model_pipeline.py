@@ -47,7 +47,8 @@ def test_two_fields_are_enough():
     assert one() == {
         "name": "churn", "team": "risk", "project": "risk/churn", "description": "Model churn of team risk", "thresholds": [],
         "targets": ["staging", "production"], "receivers": [], "approval": "never", "repository": "model-churn", "state": "present",
-        "purge_project": False, "retrain": {"on_alert": False, "schedule": "", "at_most_every": 86400}, "gate": {"minutes": 0, "max_error_rate": 0.01, "min_requests": 1},
+        "purge_project": False, "retrain": {"on_alert": False, "schedule": "", "at_most_every": 86400},
+        "gate": {"minutes": 0, "max_error_rate": 0.01, "min_requests": 1},
     }  # fmt: skip
     assert set(one()) == set(FIELDS)
 
@@ -110,7 +111,8 @@ def test_a_target_must_be_a_group_of_the_inventory():
 
 
 def test_what_was_onboarded_before_follows_and_keeps_the_targets_that_are_left():
-    found = models([{**CHURN, "targets": ["staging"]}], {"staging": ["s1"]}, [one(targets=["staging"]), {**one(), "name": "old", "project": "risk/old", "repository": "model-old",
+    found = models([{**CHURN, "targets": ["staging"]}], {"staging": ["s1"]}, [
+        one(targets=["staging"]), {**one(), "name": "old", "project": "risk/old", "repository": "model-old",
                                                                 "targets": ["staging", "production"]}])
     assert [(entry["name"], entry["targets"]) for entry in found] == [("churn", ["staging"]), ("old", ["staging"])]
     with pytest.raises(AnsibleFilterError, match="repository is 'model-churn' in two entries"):

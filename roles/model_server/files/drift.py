@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from queue import Full
 
 import numpy as np
 
@@ -25,6 +26,8 @@ ROWS_MOST, CELLS_MOST = 10_000, 2_000_000
 ANSWERS_MOST, ANSWERS_BATCH, ANSWERS_SECONDS = 2_000, 100, 5
 OUTPUT_COLUMNS_MOST = 100
 PENDING_CELLS_MOST = 1_000_000
+# What is handed over to be counted and is not yet: more is left out, so that a slot's memory has a bound.
+BATCHES_MOST = 4
 
 
 def plain(values):
@@ -169,6 +172,7 @@ class Watch:
         self.streams, self.reasons, self.outputs = {}, {}, []
         self.errors = self.rows = self.cells = 0
         self.pending, self.lock, self.worker = [], threading.Lock(), ThreadPoolExecutor(1, "drift")
+        self.room = threading.BoundedSemaphore(BATCHES_MOST)
 
     def start(self, reference, inputs, answer):
         """Take up the reference: `inputs` are {name, shape, kind, dtype} each, `answer` gives {output: array} for a table. Never raises."""
@@ -218,6 +222,8 @@ class Watch:
                 if full:
                     taken, self.pending, self.cells = self.pending, [], 0
             if full:
+                if not self.room.acquire(blocking=False):  # pylint: disable=consider-using-with
+                    raise Full
                 self.worker.submit(self._measure, taken)
         except Exception as error:  # pylint: disable=broad-exception-caught
             self._failed(error)
@@ -235,6 +241,8 @@ class Watch:
             self._failed(error)
             for stream in self.streams.values():
                 stream.begin()
+        finally:
+            self.room.release()
 
     def _failed(self, error):
         self.errors += 1

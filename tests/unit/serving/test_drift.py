@@ -203,7 +203,8 @@ def test_a_slot_tells_what_it_found(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("drift")] == ["drift.json"]
 
 
-def test_threads_count_every_row_once(tmp_path):
+def test_threads_count_every_row_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(drift, "BATCHES_MOST", 20)
     one = watch(tmp_path, table(1, 500))
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -217,7 +218,19 @@ def test_threads_count_every_row_once(tmp_path):
     assert (found["input"]["windows"], found["output"]["windows"], found["errors"]) == (20, 20, 0)
 
 
-def test_what_waits_to_be_counted_is_bounded(tmp_path):
+def test_batches_that_the_worker_has_no_room_for_are_left_out_and_counted(tmp_path, caplog):
+    one, go_on = watch(tmp_path, table(1, 500)), threading.Event()
+    one.worker.submit(go_on.wait)
+    ask(one, table(2, 7000), size=1000)
+    go_on.set()
+    assert one.errors == 7 - drift.BATCHES_MOST and "(Full)" in caplog.text
+    assert told(one)["input"]["windows"] == drift.BATCHES_MOST
+    ask(one, table(3, 4000), size=1000)
+    assert told(one)["input"]["windows"] == 2 * drift.BATCHES_MOST and one.errors == 7 - drift.BATCHES_MOST
+
+
+def test_what_waits_to_be_counted_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(drift, "BATCHES_MOST", 30)
     one = watch(tmp_path, table(1, 500), window=10**9)
     for seed in range(30):
         ask(one, table(seed, 100_000), size=100_000)
