@@ -12,7 +12,7 @@ import os
 import requests
 from ansible_collections.mlops.onprem.tests.integration.models.conftest import REPORT_TOKEN, SIGNING_KEY, VAULT_PASSWORD, entry
 
-TASKS = 31
+TASKS = 33
 
 
 def put(site, model, who, path, content=b"weights"):
