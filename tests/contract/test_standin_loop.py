@@ -40,7 +40,8 @@ TAGS_TOO = "<buildStrategies>" + "".join(f"<jenkins.branch.buildstrategies.basic
 RETRAIN = """<flow-definition><properties><org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty/></properties>
   <definition class="org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition"><scm class="hudson.plugins.git.GitSCM"><userRemoteConfigs>
     <hudson.plugins.git.UserRemoteConfig><url>URL</url><credentialsId>clone</credentialsId></hudson.plugins.git.UserRemoteConfig></userRemoteConfigs>
-    <branches><hudson.plugins.git.BranchSpec><name>*/main</name></hudson.plugins.git.BranchSpec></branches></scm><scriptPath>Jenkinsfile</scriptPath></definition>
+    <branches><hudson.plugins.git.BranchSpec><name>*/main</name></hudson.plugins.git.BranchSpec></branches></scm>
+    <scriptPath>Jenkinsfile</scriptPath></definition>
 </flow-definition>"""
 CREDENTIALS = "com.cloudbees.plugins.credentials.impl"
 PLAIN_CREDENTIALS = "org.jenkinsci.plugins.plaincredentials.impl"
