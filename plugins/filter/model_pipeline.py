@@ -404,7 +404,8 @@ def model_routes(entries, default, jenkins_url):
         starts = entry["retrain"]["on_alert"] and bool(jenkins_url)
         if starts:
             found.append({"receiver": f"retrain-{name}", "matchers": ['feedback="retrain"', f'model="{name}"'], "continue": True, "group_by": ["model"],
-                          "repeat_interval": entry["retrain"]["at_most_every"]})
+                          # The job itself waits for at_most_every; called seldom, it would miss the moment from which it may.
+                          "repeat_interval": min(entry["retrain"]["at_most_every"], 3600)})
         # A route that took an alert keeps the site's own receiver from it, so that it is named here.
         if starts or entry["receivers"]:
             found += [{"receiver": receiver, "matchers": [f'model="{name}"'], "continue": True} for receiver in entry["receivers"] or [default] if receiver]
