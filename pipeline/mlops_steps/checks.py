@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import shutil
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from mlops_steps.commands import last_words, run
 from mlops_steps.outcome import BadInput, Stop

@@ -75,8 +75,8 @@ class Site:
         self.ask("POST", "projects", name="one", namespace_id=group, initialize_with_readme=True)
         self.project = gitlab.project("grp/one")
 
-    def ask(self, method, path, expected=None, /, **given):
-        answer = requests.request(method, f"{self.gitlab.url}/api/v4/{path}", json=given or None, headers={"PRIVATE-TOKEN": self.gitlab.token}, timeout=30)
+    def ask(self, method, where, expected=None, /, **given):
+        answer = requests.request(method, f"{self.gitlab.url}/api/v4/{where}", json=given or None, headers={"PRIVATE-TOKEN": self.gitlab.token}, timeout=30)
         assert answer.status_code == expected if expected else answer.ok, answer.text
         return answer.json() if answer.content else None
 

@@ -196,4 +196,3 @@ class Loop:
                                          {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.headers["x-model-version"], json.load(answer)["outputs"][0]["data"]
-

@@ -112,8 +112,7 @@ def test_a_target_must_be_a_group_of_the_inventory():
 
 def test_what_was_onboarded_before_follows_and_keeps_the_targets_that_are_left():
     found = models([{**CHURN, "targets": ["staging"]}], {"staging": ["s1"]}, [
-        one(targets=["staging"]), {**one(), "name": "old", "project": "risk/old", "repository": "model-old",
-                                                                "targets": ["staging", "production"]}])
+        one(targets=["staging"]), {**one(), "name": "old", "project": "risk/old", "repository": "model-old", "targets": ["staging", "production"]}])
     assert [(entry["name"], entry["targets"]) for entry in found] == [("churn", ["staging"]), ("old", ["staging"])]
     with pytest.raises(AnsibleFilterError, match="repository is 'model-churn' in two entries"):
         models([CHURN], GROUPS, [{**one(), "name": "old", "project": "risk/old"}])
