@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 RUN = ROOT / "tests" / "pipeline" / "run"
 SECRETS = {"vault": "vault o'pens $HOME", "token": "glpat-tells-all", "store": "store-pass-word", "key": "KEY-LINE-ONE-OF-TWO\nKEY-LINE-TWO-OF-TWO"}
 CREDENTIALS = {
-    "model-policy": {"type": "file", "content": '{"model": "churn"}'},
+    "model-policy": {"type": "file", "content": '{"model": "churn", "credentials": ["vault-password"]}'},
     "store-publisher": {"type": "usernamePassword", "username": "publisher", "password": SECRETS["store"]},
     "signing-key": {"type": "file", "content": SECRETS["key"]},
     "gitlab-api": {"type": "string", "value": SECRETS["token"]},
