@@ -16,7 +16,7 @@ NOTHING_COLLECTED = 5
 
 def lint(project, _options):
     """ruff, with the project's own settings."""
-    report = _report(project, "lint")
+    report = fresh_report(project, "lint")
     code, lines = run([python(project), "-m", "ruff", "check", "--output-format", "junit", "--output-file", report, "."], project.outside(), project.root)
     if code == 1 and report.is_file():
         run([python(project), "-m", "ruff", "check", "--output-format", "concise", "."], project.outside(), project.root)
@@ -31,7 +31,7 @@ def tests(name):
     def step(project, _options):
         if not (project.root / "tests" / name).is_dir():
             raise Stop(f"{name}: there is no folder tests/{name}, add one with tests, or leave the stage out in the Jenkinsfile")
-        report = _report(project, name)
+        report = fresh_report(project, name)
         code, lines = run([python(project), "-m", "pytest", f"tests/{name}", "--junitxml", report], project.outside(), project.root)
         if code == NOTHING_COLLECTED:
             raise Stop(f"{name}: tests/{name} holds no test")
@@ -60,7 +60,7 @@ def python(project):
     return found
 
 
-def _report(project, name):
+def fresh_report(project, name):
     """The path of a report, free of an earlier one's."""
     report = project.reports / f"{name}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)

@@ -89,6 +89,11 @@ class Project:
             raise BadInput(f"the policy has no {name}, " + ("onboard the model again" if self.policy else "name its file in MLOPS_POLICY"))
         return self.policy[name]
 
+    @property
+    def environments(self):
+        """Where a version goes, in this order; production comes last."""
+        return self.policy.get("environments") or ["staging", "production"]
+
     def from_site(self, variable, name):
         """A value of the build's variables, else of the policy; "" for none."""
         return self.env.get(variable) or self.policy.get(name) or ""

@@ -37,17 +37,15 @@ def told(project, made):
 
 def known(project, environment):
     """An environment of the policy."""
-    names = project.policy.get("environments") or ["staging", "production"]
-    if environment not in names:
-        raise BadInput(f"environment {environment!r} is not in the policy, give {' or '.join(names)}")
+    if environment not in project.environments:
+        raise BadInput(f"environment {environment!r} is not in the policy, give {' or '.join(project.environments)}")
     return environment
 
 
 def gate(project, _options):
     """pass, fail or hold for what runs on the environments before the last."""
-    before = (project.policy.get("environments") or ["staging", "production"])[:-1]
     verdict, reasons = "pass", []
-    for environment in before:
+    for environment in project.environments[:-1]:
         found, told = judge(project, environment)
         verdict = found if verdict == "pass" or found == "fail" else verdict
         reasons += told

@@ -12,7 +12,7 @@ import urllib.parse
 from pathlib import Path
 
 from mlops_steps import monitoring
-from mlops_steps.checks import faults, python
+from mlops_steps.checks import faults, fresh_report, python
 from mlops_steps.commands import last_words, run
 from mlops_steps.outcome import BadInput, Stop
 from mlops_steps.service import Refused, Service, basic
@@ -30,8 +30,7 @@ def validate(project, _options):
     if not project.package.is_dir():
         raise BadInput("build/package is not there, run the step train first")
     (project.build / "validated.json").unlink(missing_ok=True)
-    report = project.reports / "validation.xml"
-    report.unlink(missing_ok=True)
+    report = fresh_report(project, "validation")
     before = baseline(project)
     words = [interpreter, "-m", "pytest", "-p", "mlops_validation.plugin", "--mlops-config", CONFIG, "--mlops-output", project.reports,
              "--mlops-package", project.package, "--junitxml", report]
@@ -60,7 +59,7 @@ def baseline(project):
         if not project.policy.get("prometheus_url"):
             print("no version in production is known here (the policy names no prometheus_url): nothing to compare with")
             return None
-        found = monitoring.serving(project, (project.policy.get("environments") or ["production"])[-1])
+        found = monitoring.serving(project, project.environments[-1])
         if not found:
             print("no version is in production yet: nothing to compare with")
             return None

@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import secrets
 import stat
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.mlops.onprem.plugins.module_utils._content import write_atomic
 from ansible_collections.mlops.onprem.plugins.module_utils._errors import MlopsError
 
 try:
@@ -53,7 +52,8 @@ class Registry:
                 # It may lie beside an inventory that is in git; its secrets must not get there.
                 (self.path / ".gitignore").touch(0o600)
                 (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
-            _write(self.path / (SITE if name == SITE else f"{name}.json"), content)
+            file = self.path / (SITE if name == SITE else f"{name}.json")
+            write_atomic(file, json.dumps(content, indent=1, sort_keys=True), 0o600)
 
     def remove(self, name: str) -> None:
         """Take a model's file away."""
@@ -75,23 +75,6 @@ def _read(file: Path) -> dict:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise MlopsError(f"path: {str(file)!r} is not JSON; take it from a backup, it holds secrets that nothing else has") from error
-
-
-def _write(file: Path, content: dict) -> None:
-    """The new file beside the old one, on the disk before it takes its place."""
-    new = file.with_name(f"{file.name}.new")
-    with contextlib.suppress(FileNotFoundError):  # of a killed run
-        new.unlink()
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        json.dump(content, out, indent=1, sort_keys=True)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _password() -> str:

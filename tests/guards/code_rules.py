@@ -39,7 +39,7 @@ ARROWS = {
     "_signature": {"_errors"},
     "_onnx": {"_errors"},
     "_publish": {"_errors", "_onnx", "_package", "_signature", "_store"},
-    "_model_secrets": {"_errors"},
+    "_model_secrets": {"_errors", "_content"},
     "_fetch": {"_errors"},
     "_content": {"_errors", "_package", "_fetch"},
     "_release": {"_errors", "_package"},
