@@ -30,7 +30,7 @@ def queries(path: str | Path) -> list[tuple[str, str]]:
     """[(title of the panel or variable, PromQL)] of one dashboard file."""
     dashboard = json.loads(Path(path).read_text())
     variables = dashboard["templating"]["list"]
-    values = {**BUILT_IN, **{variable["name"]: ".*" for variable in variables if variable["type"] == "query"}}
+    values = {**BUILT_IN, **{variable["name"]: variable["allValue"] for variable in variables if variable["type"] == "query"}}
     found = []
     for variable in variables:
         if variable["type"] == "query":

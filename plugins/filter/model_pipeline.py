@@ -387,6 +387,14 @@ def model_checks(entries, port=8080, runbook=""):
             for entry in _present(entries) if entry["targets"]]
 
 
+def model_folders(entries):
+    """A folder of Grafana for each team, with what its models do, as entries of grafana_folders."""
+    teams: dict = {}
+    for entry in _present(entries):
+        teams.setdefault(entry["team"], []).append(entry["name"])
+    return [{"name": team, "dashboards": ["serving"], "values": {"model": names}} for team, names in sorted(teams.items())]
+
+
 def model_receivers(entries, jenkins_url, username, password):
     """Receivers of Alertmanager that start the job `retrain` of the models whose entry asks for it."""
     # That an alert is over is no reason to train.
@@ -426,5 +434,5 @@ class FilterModule:
     """The filters of this file, by name."""
 
     def filters(self):
-        return {"models": models, "model_objects": model_objects, "model_checks": model_checks, "model_receivers": model_receivers,
-                "model_routes": model_routes, "model_jenkins_roles": model_jenkins_roles}
+        return {"models": models, "model_objects": model_objects, "model_checks": model_checks, "model_folders": model_folders,
+                "model_receivers": model_receivers, "model_routes": model_routes, "model_jenkins_roles": model_jenkins_roles}

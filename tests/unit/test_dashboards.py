@@ -210,8 +210,8 @@ REFUSED = {
 }
 
 
-def check(site, *files):
-    return subprocess.run([sys.executable, CHECK, "MLOps", site, *files], capture_output=True, text=True, check=False)
+def check(site, *files, folders=()):
+    return subprocess.run([sys.executable, CHECK, "MLOps", site, json.dumps(folders), *files], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("files", "word"), REFUSED.values(), ids=REFUSED.keys())
@@ -228,6 +228,55 @@ def test_good_dashboards_are_listed(tmp_path):
     (tmp_path / "Team" / "team.json").write_text('{"uid": "team", "title": "Team"}')
     rows = json.loads(check(tmp_path, *FILES).stdout)
     assert [row["path"] for row in rows] == [*(f"MLOps/{path.name}" for path in FILES), "Team/team.json"]
-    assert rows[-1] == {"source": str(tmp_path / "Team" / "team.json"), "path": "Team/team.json", "folder": "Team", "uid": "team", "title": "Team"}
+    assert rows[-1] == {"source": str(tmp_path / "Team" / "team.json"), "path": "Team/team.json", "folder": "Team", "uid": "team", "title": "Team",
+                        "own": False, "change": {}}
     assert check("").stdout == "[]\n"
     assert "is not a folder" in check(tmp_path / "nowhere").stdout
+
+
+def test_a_folder_has_copies_that_offer_its_values_only():
+    wanted = [{"name": team, "dashboards": ["serving"], "values": {"model": models}} for team, models in (("risk", ["churn", "fraud"]), ("care", ["tumours"]))]
+    rows = json.loads(check("", *FILES, folders=wanted).stdout)
+    assert [(row["path"], row["title"], row["own"]) for row in rows[len(FILES) :]] == [
+        ("risk/serving.json", "Model serving: risk", True), ("care/serving.json", "Model serving: care", True)]
+    assert len({row["uid"] for row in rows}) == len(rows) and all(len(row["uid"]) <= 40 for row in rows)
+    # The same one in the next run, whatever else is there.
+    assert json.loads(check("", *FILES, folders=wanted[1:]).stdout)[-1] == rows[-1]
+    made = rows[len(FILES)]["change"]["templating"]["list"]
+    given = read(next(path for path in FILES if path.stem == "serving"))["templating"]["list"]
+    assert [name for name, old, new in zip((one["name"] for one in given), given, made) if old != new] == ["model"]
+    model = next(one for one in made if one["name"] == "model")
+    assert (model["regex"], model["allValue"]) == ("/^(churn|fraud)$/", "(churn|fraud)")
+
+
+RISK = {"name": "risk", "dashboards": ["serving"], "values": {"model": ["churn"]}}
+
+
+@pytest.mark.parametrize(("folders", "word"), [
+    ([{**RISK, "name": "a/b"}], "entry 1 (a/b): name must be"),
+    ([{**RISK, "name": "MLOps"}], "and not MLOps"),
+    ([RISK, RISK], "is also that of grafana_folders (risk/serving.json)"),
+    ([{**RISK, "dashboards": ["pipeline"]}], "dashboard pipeline has no variable model: it has datasource, check"),
+    ([{**RISK, "values": {"model": ["a.*"]}}], "values.model is ['a.*']: must be a list of words"),
+    ([{**RISK, "values": {"model": "churn"}}], "values.model is 'churn'"),
+    ([{**RISK, "values": {"model": []}}], "values.model is []"),
+])  # fmt: skip
+def test_a_folder_that_would_not_work_is_refused(folders, word):
+    done = check("", *FILES, folders=folders)
+    assert done.returncode == 1 and word in done.stdout, done.stdout + done.stderr
+
+
+def test_a_name_is_enough():
+    row = json.loads(check("", *FILES, folders=[{"name": "all"}]).stdout)[-1]
+    assert row["path"] == "all/serving.json"
+    assert row["change"]["templating"] == read(next(path for path in FILES if path.stem == "serving"))["templating"]
+
+
+def test_a_copy_of_a_dashboard_that_is_not_shown_is_refused():
+    assert "dashboard serving is not one of grafana_dashboards" in check("", folders=[RISK]).stdout
+
+
+def test_a_copy_does_not_take_the_place_of_a_file_of_the_site(tmp_path):
+    (tmp_path / "risk").mkdir()
+    (tmp_path / "risk" / "serving.json").write_text('{"uid": "theirs", "title": "Theirs"}')
+    assert "path risk/serving.json is also that of" in check(tmp_path, *FILES, folders=[RISK]).stdout

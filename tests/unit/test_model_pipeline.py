@@ -14,6 +14,7 @@ from ansible_collections.mlops.onprem.plugins.filter.checks import checks
 from ansible_collections.mlops.onprem.plugins.filter.model_pipeline import (
     FIELDS,
     model_checks,
+    model_folders,
     model_jenkins_roles,
     model_objects,
     model_receivers,
@@ -168,6 +169,12 @@ def test_checks_are_taken_by_the_list_of_checks():
     assert found[1]["labels"] == {"model": "churn", "team": "risk"} and found[1]["status"] == [200, 404]
     assert [host["url"] for host in found[1]["hosts"]] == ["http://p1:8080/v2/models/churn/ready", "http://s1:8080/v2/models/churn/ready"]
     assert model_checks([{**one(), "targets": []}]) == []
+
+
+def test_one_folder_of_grafana_a_team():
+    found = model_folders([one(name="b"), one(name="a", team="fraud"), one(name="c"), one(name="gone", team="left", state="absent")])
+    assert found == [{"name": "fraud", "dashboards": ["serving"], "values": {"model": ["a"]}},
+                     {"name": "risk", "dashboards": ["serving"], "values": {"model": ["b", "c"]}}]
 
 
 def test_who_is_told_and_what_is_started():

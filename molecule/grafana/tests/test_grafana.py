@@ -65,6 +65,11 @@ def shown(host):
     return {row["uid"] for row in api(host, "/api/search?type=dash-db")}
 
 
+def copies(host):
+    """The dashboards of the teams' folders, as Grafana lists them."""
+    return [row for row in api(host, "/api/search?type=dash-db") if row["folderTitle"] in ("risk", "No model yet")]
+
+
 def test_service_runs_as_its_user_now_and_after_a_boot(host):
     service = host.service("grafana-server")
     assert service.is_running and service.is_enabled
@@ -118,13 +123,28 @@ def test_data_sources_are_there_and_answer(host):
 
 def test_dashboards_are_shown_as_the_files_say(host):
     folders = {row["uid"]: row["folderTitle"] for row in api(host, "/api/search?type=dash-db")}
-    assert folders == {**{f"mlops-{path.stem}": "MLOps" for path in DASHBOARDS}, "team": "Team"}
+    assert folders == {**{f"mlops-{path.stem}": "MLOps" for path in DASHBOARDS}, "team": "Team",
+                       **{row["uid"]: row["folderTitle"] for row in copies(host)}}
     for path in DASHBOARDS:
         there, given = api(host, f"/api/dashboards/uid/mlops-{path.stem}")["dashboard"], json.loads(path.read_text())
         assert there.pop("links") == [*given.pop("links"), {"title": "Run-book", "type": "link", "icon": "doc", "url": RUNBOOKS, "targetBlank": True}]
         assert there == given
     assert host.file("/etc/grafana/dashboards/MLOps/overview.json").exists
     assert api(host, "/api/admin/settings")["dashboards"]["default_home_dashboard_path"] == "/etc/grafana/dashboards/MLOps/overview.json"
+
+
+def test_a_team_has_a_folder_with_what_its_models_do(host, tmp_path):
+    """The copy says its team, offers its models, and its panels find them; that of a team without a model on any host shows no other team's."""
+    assert {row["folderTitle"]: row["title"] for row in copies(host)} == {"risk": "Model serving: risk", "No model yet": "Model serving: No model yet"}
+    found = {}
+    for row in copies(host):
+        board = api(host, f"/api/dashboards/uid/{row['uid']}")["dashboard"]
+        assert board["links"][-1]["url"] == RUNBOOKS
+        (tmp_path / "copy.json").write_text(json.dumps(board))
+        asked = [(title, text) for title, text in queries(tmp_path / "copy.json") if title in ("Versions on the hosts", "Requests by model and slot")]
+        found[row["folderTitle"]] = [title for title, _text in empty(host, asked)]
+        assert len(asked) == 2
+    assert found == {"risk": [], "No model yet": ["Versions on the hosts", "Requests by model and slot"]}
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
@@ -174,14 +194,15 @@ def test_life_of_a_site(host, tmp_path):
     before = process(host)
     new = "second-secret-2 #"
     (tmp_path / "team.json").write_text('{"uid": "team", "title": "Team two", "schemaVersion": 42, "panels": []}')
-    values = {"grafana_dashboards_path": str(tmp_path), "grafana_dashboards": ["overview", "serving"], "grafana_admin_password": new}
+    values = {"grafana_folders": [{"name": "risk"}], "grafana_dashboards_path": str(tmp_path), "grafana_dashboards": ["overview", "serving"],
+              "grafana_admin_password": new}
     code, text = role("-vvv", "--diff", **values)
     assert code == 0 and not [secret for secret in SECRETS if secret in text], text
     assert curl(host, "/api/user")[0] == 401
     shown_now = {row["uid"]: row["title"] for row in json.loads(curl(host, "/api/search?type=dash-db", new)[1])}
-    assert sorted(shown_now) == ["mlops-overview", "mlops-serving", "team"] and shown_now["team"] == "Team two"
+    assert sorted(shown_now.values()) == ["Model serving", "Model serving: risk", "Overview", "Team two"]
     files = host.check_output("cd /etc/grafana/dashboards && find . -name '*.json'").split()
-    assert sorted(files) == ["./MLOps/overview.json", "./MLOps/serving.json", "./team.json"]
+    assert sorted(files) == ["./MLOps/overview.json", "./MLOps/serving.json", "./risk/serving.json", "./team.json"]
     assert process(host) == before
 
     host.check_output("printf '[database]\\npassword = source-secret-1\\n' >>/etc/grafana/grafana.ini")

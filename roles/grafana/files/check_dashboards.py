@@ -1,11 +1,14 @@
 # Copyright: (c) 2026, the mlops.onprem developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Looks through dashboards before they replace good ones, and prints which there are, as JSON: source, path, folder, uid and title of each.
+"""Looks through dashboards before they replace good ones, and prints which there are, as JSON: source, path, folder, uid and title of each, whether the
+collection made it, and what a copy for a folder of its own has other than its source.
 
 It knows what Grafana needs to take a file in (JSON, uid, title, nothing twice), not what a panel is. Ends with 1 and one line for each fault.
-Usage: check_dashboards.py FOLDER SITE FILE...     FILEs are shown in FOLDER; SITE is a folder of more, or empty
+Usage: check_dashboards.py FOLDER SITE COPIES FILE...
+FILEs are shown in FOLDER; SITE is a folder of more, or empty; COPIES is grafana_folders as JSON
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -31,10 +34,46 @@ def fault(path):
     return None
 
 
-def main(folder, site, *files):
+def narrowed(variables, values):
+    """The variables of a dashboard, of which some offer the given values and no others."""
+    # In brackets, because queries put it between other characters: model_${model}_[ab].
+    any_of = {name: f"({'|'.join(offered)})" for name, offered in values.items()}
+    return [{**each, **({"regex": f"/^{any_of[each['name']]}$/", "allValue": any_of[each["name"]]} if each["name"] in any_of else {})} for each in variables]
+
+
+def copies(folder, wanted, files):
+    """(rows, faults) for the folders that have copies of the collection's dashboards."""
+    rows, faults = [], []
+    for number, entry in enumerate(wanted, 1):
+        place, values = f"grafana_folders: entry {number} ({entry['name']})", entry.get("values") or {}
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*(?<![ .])", entry["name"]) or entry["name"] == folder:
+            faults.append(f"{place}: name must be letters, digits, space, . - and _, and not {folder}")
+            continue
+        for variable, offered in values.items():
+            if not isinstance(offered, list) or not offered or not all(re.fullmatch(r"[A-Za-z0-9_-]+", str(value)) for value in offered):
+                faults.append(f"{place}: values.{variable} is {offered!r}: must be a list of words of letters, digits, - and _")
+        # A role's spec checks, it fills nothing in.
+        for name in entry.get("dashboards", ["serving"]):
+            source = next((Path(file) for file in files if Path(file).stem == name), None)
+            if source is None:
+                faults.append(f"{place}: dashboard {name} is not one of grafana_dashboards")
+                continue
+            content = json.loads(source.read_text())
+            there = [variable["name"] for variable in content["templating"]["list"]]
+            faults += [f"{place}: dashboard {name} has no variable {variable}: it has {', '.join(there)}" for variable in values if variable not in there]
+            uid = f"mlops-{name}-{hashlib.sha256(entry['name'].encode()).hexdigest()[:12]}"
+            change = {"uid": uid, "title": f"{content['title']}: {entry['name']}"}
+            if not faults:
+                change["templating"] = {"list": narrowed(content["templating"]["list"], values)}
+            rows.append({"source": str(source), "path": f"{entry['name']}/{name}.json", "folder": entry["name"], "uid": change["uid"],
+                         "title": change["title"], "own": True, "change": change})
+    return rows, faults
+
+
+def main(folder, site, wanted, *files):
     """0 or 1."""
     found = [(Path(file), f"{folder}/{Path(file).name}") for file in files]
-    faults = []
+    copied, faults = copies(folder, json.loads(wanted), files)
     if site and not Path(site).is_dir():
         faults.append(f"grafana_dashboards_path: {site} is not a folder")
     elif site:
@@ -43,18 +82,19 @@ def main(folder, site, *files):
     for source, path in found:
         if path.count("/") > 1:
             faults.append(f"{source}: lies in a folder of a folder: Grafana's folders here are one deep")
-            continue
-        if wrong := fault(source):
+        elif wrong := fault(source):
             faults.append(f"{source}: {wrong}")
-            continue
-        content = json.loads(source.read_text())
-        row = {"source": str(source), "path": path, "folder": path.rpartition("/")[0], "uid": content["uid"], "title": content["title"]}
-        for what in (("uid", row["uid"]), ("path", path), ("title in this folder", row["folder"], row["title"])):
+        else:
+            content = json.loads(source.read_text())
+            rows.append({"source": str(source), "path": path, "folder": path.rpartition("/")[0], "uid": content["uid"], "title": content["title"],
+                         "own": str(source) in files, "change": {}})
+    for row in rows + copied:
+        place = f"grafana_folders ({row['path']})" if row["change"] else row["source"]
+        for what in (("uid", row["uid"]), ("path", row["path"]), ("title in this folder", row["folder"], row["title"])):
             if what in seen:
-                faults.append(f"{source}: {what[0]} {what[-1]} is also that of {seen[what]}")
-            seen.setdefault(what, source)
-        rows.append(row)
-    print("\n".join(faults) if faults else json.dumps(rows))
+                faults.append(f"{place}: {what[0]} {what[-1]} is also that of {seen[what]}")
+            seen.setdefault(what, place)
+    print("\n".join(faults) if faults else json.dumps(rows + copied))
     return 1 if faults else 0
 
 
