@@ -383,11 +383,13 @@ def test_without_models_haproxy_still_starts(host):
 
 def test_a_runtime_is_built_whole_or_not_at_all(host):
     """Its packages are checked against the lock, and what a killed build left behind is not taken for a runtime."""
-    put(host, "/opt/trial/build-runtime.sh", (HERE.parents[2] / "roles/model_server/files/build-runtime.sh").read_text(encoding="utf-8"))
+    put(host, "/opt/trial/build.sh", (HERE.parents[2] / "roles/software/files/build-environment.sh").read_text(encoding="utf-8"))
     host.check_output("cp /opt/model-server/*.py /opt/model-server/*.txt /opt/trial/")
     host.check_output("mkdir -p /opt/trial/none /opt/trial/new.partial.killed && touch -d '2 hours ago' /opt/trial/new.partial.killed")
-    result = host.run("bash /opt/trial/build-runtime.sh /usr/bin/python3 /opt/trial /opt/trial/new /opt/trial/none")
+    build = "bash /opt/trial/build.sh model_server_python %s /opt/trial/new /opt/trial/requirements-onnx.txt /opt/trial/none %s no /opt/trial/try_runtime.py"
+    result = host.run(build % ("/usr/bin/python3", 700))
     assert result.rc != 0 and "No matching distribution found" in result.stderr
     assert host.check_output("ls -d /opt/trial/new* 2>/dev/null || true") == ""
-    assert host.run("bash /opt/trial/build-runtime.sh /bin/false /opt/trial /opt/trial/new ''").stderr.startswith("model_server_python: /bin/false")
+    assert host.run(build % ("/bin/false", 700)).stderr.startswith("model_server_python: /bin/false")
+    assert "building the environment needs 99999999 MiB" in host.run(build % ("/usr/bin/python3", 99999999)).stderr
     host.check_output("rm -rf /opt/trial")
