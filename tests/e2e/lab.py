@@ -5,17 +5,32 @@ output; it calls no function of the collection."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+import ssl
 import subprocess
+import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OCTET = "78"
 MODEL = "breast-cancer"
 SERVERS = {"staging1": 11, "production1": 21, "production2": 22, "production3": 23}
+NEXUS, MONITOR, INBOX, AGENT = 10, 30, 31, 50
 PRODUCTION = [name for name in SERVERS if name.startswith("production")]
+
+
+def until(function, *, seconds=300, every=1.0):
+    """What the function returns once that is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := function()):
+        assert time.monotonic() < deadline, f"{function} is still {found!r}"
+        time.sleep(every)
+    return found
 
 
 class Run:
@@ -62,11 +77,40 @@ class Lab:
 
     def address(self, host: str) -> str:
         """The loopback address of a machine."""
-        return self.at(SERVERS.get(host, 10))
+        return self.at(SERVERS.get(host, NEXUS))
 
     def at(self, number: int) -> str:
         """The loopback address of the machine with this lab_number."""
         return f"127.0.{OCTET}.{number}"
+
+    def secret(self, name: str) -> str:
+        """One of the passwords that the lab made for itself."""
+        return (self.home / "secrets" / f"{name}.password").read_text().strip()
+
+    def ask(self, url, user=None, password="", token=None, method="GET", given=None):
+        """JSON of an address; with the lab's CA."""
+        headers = {"Content-Type": "application/json"}
+        if user:
+            headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        if token:
+            headers["PRIVATE-TOKEN"] = token
+        request = urllib.request.Request(url, None if given is None else json.dumps(given).encode(), headers, method=method)
+        context = ssl.create_default_context(cafile=self.home / "secrets" / "ca.crt") if url.startswith("https") else None
+        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def monitoring(self, path: str):
+        """JSON of a path of the monitoring host's web interfaces."""
+        return self.ask(f"https://{self.at(MONITOR)}:8443{path}", "admin", self.secret("monitoring"))
+
+    def series(self, query: str) -> list:
+        """The series that Prometheus answers a query with now."""
+        return self.monitoring("/prometheus/api/v1/query?" + urllib.parse.urlencode({"query": query}))["data"]["result"]
+
+    def inbox(self) -> list:
+        """Every message that people got."""
+        return self.ask(f"http://{self.at(INBOX)}:8025/")
 
     def inside(self, host: str, *command: str, check: bool = True) -> str:
         """Output of a command run as root in a machine."""

@@ -11,14 +11,12 @@ import os
 import re
 import shutil
 import socket
-import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from ansible_collections.mlops.onprem.tests.e2e.lab import ROOT
+from ansible_collections.mlops.onprem.tests.e2e.lab import AGENT, NEXUS, ROOT, until
 from ansible_collections.mlops.onprem.tests.standins.gitlab import GitLab
 from ansible_collections.mlops.onprem.tests.standins.jenkins import Jenkins
 from ansible_collections.mlops.onprem.tests.standins.jenkins.run import Agent
@@ -27,18 +25,8 @@ INVENTORY = ROOT / "tests" / "e2e" / "loop"
 EXAMPLE = ROOT / "examples" / "breast_cancer"
 TEAM, MODEL = "care", "tumours"
 PROJECT = f"{TEAM}/{MODEL}"
-NEXUS, AGENT, MONITOR, INBOX = 10, 50, 30, 31
 WHO = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org"}
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0", "PATH": os.environ["PATH"], **WHO}
-
-
-def until(function, *, seconds=300, every=1.0):
-    """What the function returns once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := function()):
-        assert time.monotonic() < deadline, f"{function} is still {found!r}"
-        time.sleep(every)
-    return found
 
 
 class Loop:
@@ -46,7 +34,6 @@ class Loop:
 
     def __init__(self, lab):
         self.lab, self.home = lab, lab.home / "loop"
-        self.secrets = lab.home / "secrets"
         self.home.mkdir(mode=0o700, exist_ok=True)
         if not (self.home / "id_ed25519").exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.home / "id_ed25519"], check=True)
@@ -78,6 +65,9 @@ class Loop:
     def __exit__(self, *error):
         self.jenkins.__exit__(*error)
         self.gitlab.__exit__(*error)
+        if not os.environ.get("MLOPS_KEEP_LAB"):
+            # The lab's own inventory does not know it.
+            subprocess.run(["docker", "rm", "--force", "--volumes", "mlops-test-agent1"], check=True, stdout=subprocess.DEVNULL)
 
     # the engineer
 
@@ -127,28 +117,15 @@ class Loop:
 
     # what the products say
 
-    def ask(self, url, user=None, password="", token=None, method="GET", given=None):
-        """JSON of an address; with the lab's CA."""
-        headers = {"Content-Type": "application/json"}
-        if user:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        if token:
-            headers["PRIVATE-TOKEN"] = token
-        request = urllib.request.Request(url, None if given is None else json.dumps(given).encode(), headers, method=method)
-        context = ssl.create_default_context(cafile=self.secrets / "ca.crt") if url.startswith("https") else None
-        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
-            body = answer.read()
-        return json.loads(body) if body else None
-
     def api(self, path, method="GET", token=None, **given):
         """GitLab's API on the project, as the developer unless another token is given."""
-        return self.ask(f"{self.gitlab.url}/api/v4/projects/{urllib.parse.quote(PROJECT, safe='')}{path}", token=token or self.developer, method=method,
+        return self.lab.ask(f"{self.gitlab.url}/api/v4/projects/{urllib.parse.quote(PROJECT, safe='')}{path}", token=token or self.developer, method=method,
                         given=given or None)
 
     def job(self, name):
         """What Jenkins says of a job of the model; None where there is none."""
         try:
-            return self.ask(f"{self.jenkins.url}/job/{TEAM}/job/{MODEL}/job/{name}/api/json?depth=1", "admin", self.jenkins.token)
+            return self.lab.ask(f"{self.jenkins.url}/job/{TEAM}/job/{MODEL}/job/{name}/api/json?depth=1", "admin", self.jenkins.token)
         except urllib.error.HTTPError as error:
             assert error.code == 404
             return None
@@ -169,25 +146,14 @@ class Loop:
         print(f"--- {found['url']} {found['result']}\n{self.log(found)}")
         return found["number"], found["result"], self.log(found)
 
-    def prometheus(self, query):
-        """The series that Prometheus answers a query with now."""
-        password = (self.secrets / "monitoring.password").read_text().strip()
-        query = urllib.parse.urlencode({"query": query})
-        return self.ask(f"https://{self.lab.at(MONITOR)}:8443/prometheus/api/v1/query?{query}", "admin", password)["data"]["result"]
-
     def versions(self):
         """Versions of the model in its repository in Nexus, the oldest first."""
-        password = (self.secrets / "nexus_admin.password").read_text().strip()
         place, found, page = f"https://{self.lab.at(NEXUS)}:8443/service/rest/v1/components?repository=model-{MODEL}", [], ""
         while page is not None:
-            rows = self.ask(place + page, "admin", password)
+            rows = self.lab.ask(place + page, "admin", self.lab.secret("nexus_admin"))
             found += [match[1] for item in rows["items"] if (match := re.search(rf"{MODEL}/manifests/([0-9.]+-[0-9a-f]{{8}})$", item["name"]))]
             page = rows["continuationToken"] and f"&continuationToken={rows['continuationToken']}"
         return sorted(found)
-
-    def inbox(self):
-        """Every message that people got."""
-        return self.ask(f"http://{self.lab.at(INBOX)}:8025/")
 
     def infer(self, host, rows):
         """(version, labels) that a host answers."""

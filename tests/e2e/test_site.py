@@ -71,15 +71,28 @@ def assert_no_request_lost(loads, versions):
         assert len({(header, digest) for header, _body, digest in load.answers}) == len(versions)
 
 
-def test_site_from_nothing(lab):
+@pytest.fixture(scope="module", name="first")
+def fixture_first(lab):
+    """The main job on a machine without a lab, saying as much as it can."""
+    return lab.run("scripts/site", "-vvv", "--diff")
+
+
+def test_site_from_nothing(lab, first):
     """`make site` ends 0, says where Nexus came from, shows all hosts on version 1 and what to try next."""
-    done = lab.run("scripts/site")
-    assert done.code == 0
-    assert re.search(r"Nexus 3\.71\.0-06 comes from (its vendor|Maven Central)", done.text)
+    assert first.code == 0
+    assert re.search(r"Nexus 3\.71\.0-06 comes from (its vendor|Maven Central)", first.text)
     for host in SERVERS:
-        assert re.search(rf"{host}\s+(staging|production)\s+1\s+[0-9a-f]{{8}}\s+3/3", done.text)
-    assert len(re.findall(r"ansible-playbook -i \S*inventories/lab playbooks/(?:deploy|rollback)\.yml", done.text)) == 3
+        assert re.search(rf"{host}\s+(staging|production)\s+1\s+[0-9a-f]{{8}}\s+3/3", first.text)
+    assert len(re.findall(r"ansible-playbook -i \S*inventories/lab playbooks/(?:deploy|rollback)\.yml", first.text)) == 3
     assert everywhere(lab) == {"1"}
+
+
+def test_no_secret_in_any_output(lab, first):
+    """The run that wrote all of them, at -vvv --diff, prints no password and no private key."""
+    for secret in (lab.home / "secrets").iterdir():
+        if secret.suffix in (".password", ".key") or secret.name == "id_ed25519":
+            lines = [line for line in secret.read_text().splitlines() if line and not line.startswith("-----")]
+            assert lines and not any(line in first.text for line in lines), f"{secret.name} stands in the output"
 
 
 def test_site_again_changes_nothing(lab):
@@ -276,13 +289,3 @@ def test_unreachable_host_stops_the_run(lab):
         subprocess.run(["docker", "start", "mlops-test-production3"], check=True, stdout=subprocess.DEVNULL)
     assert_refused(done, "production3", "unreachable")
     assert {served(lab, host)[0] for host in ("staging1", "production1", "production2")} == {"4"}
-
-
-def test_no_secret_in_any_output(lab):
-    """-vvv of the whole site run prints no password and no private key."""
-    done = lab.playbook("site", "-vvv", "--check", "--diff")
-    assert done.code == 0
-    for secret in (lab.home / "secrets").iterdir():
-        if secret.suffix in (".password", ".key") or secret.name == "id_ed25519":
-            lines = [line for line in secret.read_text().splitlines() if line and not line.startswith("-----")]
-            assert not any(line in done.text for line in lines), f"{secret.name} stands in the output"

@@ -9,8 +9,8 @@ import json
 import re
 
 import pytest
-from ansible_collections.mlops.onprem.tests.e2e.lab import PRODUCTION, SERVERS
-from ansible_collections.mlops.onprem.tests.e2e.loop import MODEL, PROJECT, TEAM, Loop, until
+from ansible_collections.mlops.onprem.tests.e2e.lab import PRODUCTION, SERVERS, until
+from ansible_collections.mlops.onprem.tests.e2e.loop import MODEL, PROJECT, TEAM, Loop
 
 # The five lines of the inventory.
 ENTRY = {
@@ -43,7 +43,7 @@ def stages(log):
 
 def told(loop, kind, *words):
     """Texts of one kind in the people's inbox that have all the words."""
-    return [text for message in loop.inbox() if message["kind"] == kind and all(word in (text := json.dumps(message)) for word in words)]
+    return [text for message in loop.lab.inbox() if message["kind"] == kind and all(word in (text := json.dumps(message)) for word in words)]
 
 
 def only_comment(loop, iid):
@@ -79,7 +79,7 @@ def test_five_lines_and_one_command(loop):
     assert loop.api("", token=root)["path_with_namespace"] == PROJECT
     assert loop.job("pipeline") and loop.job("retrain")
     assert loop.versions() == []
-    ada, = loop.ask(f"{loop.gitlab.url}/api/v4/users?username=ada", token=root)
+    ada, = loop.lab.ask(f"{loop.gitlab.url}/api/v4/users?username=ada", token=root)
     loop.api("/members", "POST", root, user_id=ada["id"], access_level=40)
 
 
@@ -161,11 +161,11 @@ def test_what_is_asked_as_in_training_raises_no_alert(loop):
     rows = reference(loop)
     for _again in range(9):
         loop.infer("production1", rows)
-    windows = until(lambda: [one for one in loop.prometheus(f'mlops_model_drift_windows_total{{model="{MODEL}",host="production1",of="input"}}')
+    windows = until(lambda: [one for one in loop.lab.series(f'mlops_model_drift_windows_total{{model="{MODEL}",host="production1",of="input"}}')
                              if float(one["value"][1]) >= 3], seconds=90)
     assert windows
-    assert [one["value"][1] for one in loop.prometheus(f'mlops_model_drifted_windows{{model="{MODEL}",host="production1"}} > 0')] == []
-    assert loop.prometheus(f'ALERTS{{model="{MODEL}"}}') == []
+    assert [one["value"][1] for one in loop.lab.series(f'mlops_model_drifted_windows{{model="{MODEL}",host="production1"}} > 0')] == []
+    assert loop.lab.series(f'ALERTS{{model="{MODEL}"}}') == []
 
 
 def test_what_is_asked_otherwise_is_told_and_trained_anew(loop):
@@ -174,7 +174,7 @@ def test_what_is_asked_otherwise_is_told_and_trained_anew(loop):
     shifted = [[1.5 * value for value in row] for row in reference(loop)]
     for _again in range(9):
         loop.infer("production1", shifted)
-    until(lambda: loop.prometheus(f'ALERTS{{alertname="ModelInputDrift",model="{MODEL}",feedback="retrain",alertstate="firing"}}'), seconds=120)
+    until(lambda: loop.lab.series(f'ALERTS{{alertname="ModelInputDrift",model="{MODEL}",feedback="retrain",alertstate="firing"}}'), seconds=120)
     for kind in ("mail", "post"):
         until(lambda kind=kind: told(loop, kind, "ModelInputDrift", MODEL, "production1"), seconds=60)
     number, result, log = loop.build("retrain")
@@ -206,7 +206,7 @@ def test_no_secret_was_said(loop):
     secrets |= {loop.jenkins.token, loop.gitlab.token, "opens-the-vault-of-the-test"}
     jobs = ["pipeline/job/main", "retrain", *(f"pipeline/job/MR-{row['iid']}" for row in loop.api("/merge_requests?state=all"))]
     said = {name: "".join(map(loop.log, loop.job(name)["builds"])) for name in jobs}
-    said["inbox"] = json.dumps(loop.inbox())
+    said["inbox"] = json.dumps(loop.lab.inbox())
     said["arguments"] = loop.lab.inside("agent1", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert len(jobs) == 5 and len(secrets) >= 6 and all(said.values())
     assert [(name, secret[:4]) for name, text in said.items() for secret in secrets if secret in text] == []

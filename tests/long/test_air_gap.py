@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import socketserver
-import threading
 from contextlib import contextmanager
 
 import pytest
 from ansible_collections.mlops.onprem.tests.e2e.lab import MODEL, OCTET, SERVERS
 from ansible_collections.mlops.onprem.tests.molecule.test_scenarios import docker
+from ansible_collections.mlops.onprem.tests.standins.server import running
 
 NUMBERS = {**SERVERS, "nexus1": 10, "monitor1": 30, "inbox1": 31}
 
@@ -28,12 +28,8 @@ def nobodys_proxy():
         def handle(self):
             came.append(self.rfile.readline().decode(errors="replace").strip())
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", came
-        finally:
-            server.shutdown()
+    with running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}", came
 
 
 @pytest.fixture

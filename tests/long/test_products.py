@@ -10,14 +10,15 @@ import http.server
 import json
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlops.onprem.tests.e2e.lab import ROOT
+from ansible_collections.mlops.onprem.tests.e2e.lab import MONITOR, ROOT
+from ansible_collections.mlops.onprem.tests.standins.server import running
 
 PACKAGES = ROOT / "tests" / "standins" / "packages"
 # Package of the stand-in by product, and the version that it stands for.
+GITLAB = 40
 PRODUCTS = {"gitlab": ("gitlab-ce", "18.2.8-ce.0"), "grafana": ("grafana", "13.2.3")}
 
 
@@ -28,10 +29,8 @@ def fixture_repositories(lab):
     for package, _version in PRODUCTS.values():
         subprocess.run([PACKAGES / "build", package, folder], check=True)
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         yield {product: f"http://127.0.0.1:{server.server_port}/{package}/InRelease" for product, (package, _version) in PRODUCTS.items()}, folder
-        server.shutdown()
     shutil.rmtree(folder)
 
 
@@ -51,3 +50,17 @@ def test_products_join_the_lab_when_their_packages_can_be_had(lab, repositories,
     again = lab.playbook("site", "-e", f"@{given}")
     assert (again.code, again.changed_tasks()) == (0, [])
     assert {"gitlab1"} <= set(again.recap)
+    a_new_model_has_its_places_in_them(lab, given)
+
+
+def a_new_model_has_its_places_in_them(lab, given):
+    """The products are found by their groups: nothing but the list names the model."""
+    models = [{"name": "churn", "team": "risk"}]
+    assert lab.playbook("models", "-e", f"@{given}", models=models).code == 0
+    again = lab.playbook("models", "-e", f"@{given}", models=models)
+    assert (again.code, again.changed_tasks()) == (0, [])
+    token = lab.secret("gitlab_api")
+    project = lab.ask(f"https://{lab.at(GITLAB)}:8443/api/v4/projects/risk%2Fchurn", token=token)
+    assert project["path_with_namespace"] == "risk/churn"
+    boards = lab.ask(f"https://{lab.at(MONITOR)}:8443/grafana/api/search?type=dash-db", "admin", lab.secret("grafana_admin"))
+    assert {"Model serving: risk"} == {row["title"] for row in boards if row.get("folderTitle") == "risk"}

@@ -39,7 +39,7 @@ def kill_after(lab, seconds):
 
 
 def test_site_killed_at_ten_random_moments(lab):
-    """Ten runs are killed on the way from nothing to the whole site; the eleventh ends it, the twelfth has nothing to do."""
+    """Ten runs are killed on the way from nothing to the whole site; the eleventh ends it, the twelfth has nothing to do, nor has a check."""
     seed = int(os.environ.get("KILL_SEED", time.time()))
     print(f"KILL_SEED={seed}")
     moments = [random.Random(seed).uniform(3, 90) for _kill in range(KILLS)]
@@ -49,6 +49,8 @@ def test_site_killed_at_ten_random_moments(lab):
     assert lab.run("scripts/site").code == 0
     again = lab.run("scripts/site")
     assert (again.code, again.changed_tasks()) == (0, [])
+    check = lab.playbook("site", "--check", "--diff")
+    assert (check.code, check.changed_tasks()) == (0, [])
 
 
 @pytest.mark.parametrize("host", ["production2", "monitor1"])

@@ -18,6 +18,20 @@ from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
+
+@contextlib.contextmanager
+def running(server):
+    """A server of Python's library while it answers, in a thread of its own."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTROL = "/__standin__/"
 

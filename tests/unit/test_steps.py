@@ -11,13 +11,13 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 import zipfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.mlops.onprem.tests.standins.server import running
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "pipeline"))
@@ -77,15 +77,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(name="server")
 def fixture_server():
     """A running server: url, answers, asked."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    server.answers, server.asked = {}, []
-    server.url = server.elsewhere = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)) as server:
+        server.answers, server.asked = {}, []
+        server.url = server.elsewhere = f"http://127.0.0.1:{server.server_port}"
+        yield server
 
 
 def on_gitlab(made, server, **env):

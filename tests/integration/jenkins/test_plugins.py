@@ -10,13 +10,13 @@ import hashlib
 import http.server
 import io
 import json
-import threading
 import zipfile
 
 import pytest
 import yaml
 from ansible_collections.mlops.onprem.plugins.module_utils import _jenkins_plugins
 from ansible_collections.mlops.onprem.plugins.module_utils._jenkins_plugins import newer
+from ansible_collections.mlops.onprem.tests.standins.server import running
 
 IONICONS = "94.vcc3065403257"  # what the stand-in has
 
@@ -276,14 +276,12 @@ def test_a_mirror_may_be_a_server(jenkins, run, mirror):
         def log_message(self, *args):
             seen.append((self.path, self.headers["Authorization"]))
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(mirror.folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(mirror.folder)))) as server:
         url = f"http://127.0.0.1:{server.server_port}"
         gone = run("jenkins_plugins", plugins=[pin | {"url": "elsewhere.hpi"}], mirror=url)
         away = run("jenkins_plugins", plugins=[pin | {"url": "http://other.example/fresh.hpi"}], mirror=url)
         answer = run("jenkins_plugins", plugins=[pin], mirror=url)
         again = run("jenkins_plugins", plugins=[pin], mirror=url)
-        server.shutdown()
     assert "elsewhere.hpi answered 404" in gone["msg"] and "no request is sent to another server" in away["msg"]
     assert results(answer) == {"fresh": "created"} and not again["changed"], answer
     assert seen == [("/elsewhere.hpi", None), ("/elsewhere.hpi", None), ("/fresh/1/fresh.hpi", None)][-len(seen) :], "Jenkins' token is not for the mirror"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from ansible_collections.mlops.onprem.tests.standins.server import running
 
 NEW = {"first_name": "S", "last_name": "Ecret", "email": "s@example.org", "roles": ["nx-anonymous"]}
 
@@ -83,10 +83,8 @@ class Upstream(BaseHTTPRequestHandler):
 
 
 def test_a_proxy_keeps_its_login_over_an_update_or_the_update_is_refused(run, nexus):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     proxy = {"name": "secret-proxy", "auth_password": "pass-of-proxy"}
-    try:
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Upstream)) as server:
         run(
             "nexus_repositories",
             repositories=[
@@ -108,9 +106,7 @@ def test_a_proxy_keeps_its_login_over_an_update_or_the_update_is_refused(run, ne
         assert run("nexus_repositories", repositories=[proxy | {"content_max_age": 7}])["changed"]
         requests.get(f"{nexus.url}/repository/secret-proxy/x", auth=("admin", nexus.password), timeout=60)
         assert Upstream.logins == ["reader:pass-of-proxy"]
-    finally:
         run("nexus_repositories", state="absent", repositories=[{"name": "secret-proxy"}])
-        server.shutdown()
 
 
 def test_apt_signing_is_sent_with_every_update_or_refused(run, nexus):

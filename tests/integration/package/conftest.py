@@ -13,13 +13,13 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 import requests
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mlops.onprem.plugins.modules import model_package
+from ansible_collections.mlops.onprem.tests.standins.server import running
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -80,15 +80,10 @@ class PlainServer(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def plain_server():
     """A running PlainServer: url, files, seen (requests), answer."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), PlainServer)
-    server.files, server.seen, server.answer = {}, [], None
-    server.url = f"http://127.0.0.1:{server.server_port}/models"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), PlainServer)) as server:
+        server.files, server.seen, server.answer = {}, [], None
+        server.url = f"http://127.0.0.1:{server.server_port}/models"
+        yield server
 
 
 @pytest.fixture(scope="session")
