@@ -120,7 +120,7 @@ class Loop:
     def api(self, path, method="GET", token=None, **given):
         """GitLab's API on the project, as the developer unless another token is given."""
         return self.lab.ask(f"{self.gitlab.url}/api/v4/projects/{urllib.parse.quote(PROJECT, safe='')}{path}", token=token or self.developer, method=method,
-                        given=given or None)
+                            given=given or None)
 
     def job(self, name):
         """What Jenkins says of a job of the model; None where there is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -44,7 +45,8 @@ def test_products_join_the_lab_when_their_packages_can_be_had(lab, repositories,
     given.write_text(json.dumps(sources))
     without = lab.playbook("lab")
     assert without.code == 0
-    assert f"left out, because the package repositories of their vendors are not reachable from here: {', '.join(PRODUCTS)}" in without.text
+    left_out, = re.findall(r"left out, because the package repositories of their vendors are not reachable from here: ([a-z, ]+)\.", without.text)
+    assert set(left_out.split(", ")) == set(PRODUCTS)
     assert lab.playbook("lab", lab_vendors=addresses).code == 0
     assert lab.playbook("site", "-e", f"@{given}").code == 0
     again = lab.playbook("site", "-e", f"@{given}")
