@@ -96,6 +96,6 @@ def watch(project, environment, hosts, version, wanted):
     total, errors = monitoring.requests(project, environment, wanted["minutes"])
     if total < wanted["min_requests"]:
         return "hold", f"{environment}: {total} requests in {wanted['minutes']} minutes, {wanted['min_requests'] - total} more are needed to tell"
-    rate, allowed = errors / total, wanted["max_error_rate"]
+    rate, allowed = errors / total if total else 0, wanted["max_error_rate"]
     told = f"{environment}: {errors} of {total} requests failed in {wanted['minutes']} minutes, {rate:.2%}, allowed are {allowed:.2%}"
     return ("fail" if rate > allowed else "pass"), told

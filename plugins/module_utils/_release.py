@@ -210,8 +210,8 @@ def render_map(routes):
 
 
 def render_route(layout, model):
-    """The HAProxy file of one model: a backend for each slot."""
-    lines = (f"backend {backend(model, slot)}\n    server slot unix@{layout.socket(model, slot)}\n" for slot in SLOTS)
+    """The HAProxy file of one model: a backend for each slot, and one for questions about it, so that a probe is not counted as a request."""
+    lines = (f"backend {about}{backend(model, slot)}\n    server slot unix@{layout.socket(model, slot)}\n" for about in ("", "about_") for slot in SLOTS)
     return "# Managed by mlops.onprem.model_release\n" + "\n".join(lines)
 
 

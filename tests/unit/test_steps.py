@@ -405,6 +405,7 @@ def test_gate_fails_on_a_host_that_is_not_right(made, row):
 @pytest.mark.parametrize(("requests", "errors", "serves", "alerts", "verdict", "said"), [
     (1000, 2, "7", [], "pass", "2 of 1000 requests failed"),
     (1000, 20, "7", [], "fail", "20 of 1000 requests failed in 0.001 minutes, 2.00%, allowed are 1.00%"),
+    (0, 0, "7", [], "pass", "0 of 0 requests failed"),
     (60, 0, "7", [], "hold", "60 requests in 0.001 minutes, 40 more are needed to tell"),
     (1000, 0, "6", [], "hold", "monitoring sees 6 there, 7 alone is needed"),
     (1000, 0, "7", [{"labels": {"alertname": "ModelSlow", "model": "churn", "env": "staging"}}], "fail", "alert ModelSlow"),
@@ -427,7 +428,7 @@ def test_gate_with_minutes_asks_monitoring(made, server, requests, errors, serve
         return 200, [alert for alert in critical if all(alert["labels"].get(name) == value for name, value in wanted)]
 
     server.answers |= {("GET", "/api/v1/query"): query, ("GET", "/api/v2/alerts"): firing}
-    gate = {"minutes": 0.001, "max_error_rate": 0.01, "min_requests": 100}
+    gate = {"minutes": 0.001, "max_error_rate": 0.01, "min_requests": 100 if requests else 0}
     work = deployed(made({"prometheus_url": server.url, "alertmanager_url": server.url, "gate": gate}))
     with contextlib.suppress(Stop):
         rollout.gate(work, None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_prometheus_is_told_what_is_released(host):
     assert f'mlops_model_active{{model="scale",{slot}' in told
     assert f'mlops_model_bad{{model="scale",env="staging"}} {len(state["bad"])}' in told
     assert host.service("model-info.timer").is_running and host.service("model-info.timer").is_enabled
-    assert "haproxy_backend_http_responses_total" in host.check_output("curl -sf http://127.0.0.1:8405/metrics")
+
+    def answered():
+        """What counts as requests of the model, in graphs and at the gate."""
+        told = host.check_output("curl -sf http://127.0.0.1:8405/metrics")
+        return sum(float(value) for value in re.findall(r'^haproxy_backend_http_responses_total{proxy="model_scale_[ab]",code="2xx"} (\S+)', told, re.M))
+
+    before = answered()
+    host.check_output("for n in 1 2 3; do curl -sf http://127.0.0.1:8080/v2/models/scale/ready; done")
+    assert answered() == before
+    served(host)
+    assert answered() == before + 1
     assert host.check_output("curl -s -o /dev/null -w %{http_code} http://127.0.0.1:8405/v2") == "404"
     assert float(host.check_output("systemd-analyze security --no-pager model-info.service").split()[-3]) <= 4.0

@@ -104,7 +104,8 @@ def slots(host):
         put(host, f"{folder}/model.onnx", onnx)
         env = {"NAME": model, "VERSION": version, "DIGEST": f"sha256:digest-of-{version}", "DIR": folder, "SOCKET": address}
         put(host, f"/etc/model-server/slots/{model}-{slot}.env", "".join(f"MODEL_{key}={value}\n" for key, value in env.items()))
-        put(host, f"/etc/haproxy/models.d/{model}-{slot}.cfg", f"backend model_{model}_{slot}\n    server slot unix@{address}\n")
+        backends = "".join(f"backend {about}model_{model}_{slot}\n    server slot unix@{address}\n" for about in ("", "about_"))
+        put(host, f"/etc/haproxy/models.d/{model}-{slot}.cfg", backends)
     put(host, "/etc/haproxy/models.map", "scale model_scale_a\ntyped model_typed_a\nslow model_slow_a\nlost model_lost_a\nmoving model_moving_a\n")
     reference = "".join(",".join(map(str, row)) + "\n" for row in [("length", "width", "mass"), *table(0, 500)])
     put(host, "/var/lib/models/moving/releases/1-00000000/reference.csv", reference)

@@ -12,7 +12,7 @@ import os
 import requests
 from ansible_collections.mlops.onprem.tests.integration.models.conftest import REPORT_TOKEN, SIGNING_KEY, VAULT_PASSWORD, entry
 
-TASKS = 33
+TASKS = 34
 
 
 def put(site, model, who, path, content=b"weights"):
@@ -166,3 +166,13 @@ def test_tasks_and_requests_for_twenty(site):
     assert run.ok + run.skipped == TASKS and site.total() <= 30 * 20, site.told()
     run = site.play(models)
     assert (run.changed, site.writes, run.ok + run.skipped) == (0, [], TASKS) and site.total() <= 12 * 20, site.told()
+
+
+def test_a_check_of_a_whole_site_comes_before_its_products(site):
+    """As site.yml does it: what does not answer is planned for as empty. Alone, the same check says that there is nobody."""
+    nowhere = {f"site_{product}_url": f"http://127.0.0.1:{port}" for port, product in enumerate(("gitlab", "jenkins", "nexus"), 5)}
+    run = site.play([entry(0)], "--check", "-e", json.dumps({**nowhere, "__models_products_follow": True}))
+    assert run.changed >= 10 and not [url for url in nowhere.values() if f"{url} is not there yet: planned as for an empty server" not in run.out]
+    assert site.total() == 0 and not site.home.exists()
+    run = site.play([entry(0)], "--check", "-e", json.dumps(nowhere), check=False)
+    assert run.code and "127.0.0.1:5" in run.out
