@@ -395,11 +395,12 @@ def model_folders(entries):
     return [{"name": team, "dashboards": ["serving"], "values": {"model": names}} for team, names in sorted(teams.items())]
 
 
-def model_receivers(entries, jenkins_url, username, password):
-    """Receivers of Alertmanager that start the job `retrain` of the models whose entry asks for it."""
+def model_receivers(entries, jenkins_url, username, password, ca=""):
+    """Receivers of Alertmanager that start the job `retrain` of the models whose entry asks for it. ca: of Jenkins' certificate, where it is one's own."""
     # That an alert is over is no reason to train.
     return [{"name": f"retrain-{entry['name']}", "send_resolved": False, "webhook": [{
-        "url": f"{jenkins_url.rstrip('/')}/job/{entry['team']}/job/{entry['name']}/job/retrain/build", "username": username, "password": password}]}
+        "url": f"{jenkins_url.rstrip('/')}/job/{entry['team']}/job/{entry['name']}/job/retrain/build", "username": username, "password": password,
+        **({"ca": ca} if ca else {})}]}
         for entry in _present(entries) if entry["retrain"]["on_alert"] and jenkins_url]
 
 

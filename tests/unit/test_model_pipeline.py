@@ -181,6 +181,8 @@ def test_who_is_told_and_what_is_started():
     entries = [one(name="a", retrain={"on_alert": True, "at_most_every": 3600}), one(name="b", receivers=["risk-chat"]), one(name="c")]
     assert model_receivers(entries, "https://jenkins.example.org/", "retrain", "token") == [{"name": "retrain-a", "send_resolved": False, "webhook": [{
         "url": "https://jenkins.example.org/job/risk/job/a/job/retrain/build", "username": "retrain", "password": "token"}]}]
+    told = model_receivers(entries, "https://jenkins.example.org", "retrain", "token", "PEM")
+    assert [hook.get("ca") for receiver in told for hook in receiver["webhook"]] == ["PEM"]
     routes = model_routes(entries, "people", "https://jenkins.example.org")
     assert [(route["receiver"], route["matchers"], route.get("repeat_interval")) for route in routes] == [
         ("retrain-a", ['feedback="retrain"', 'model="a"'], 3600), ("people", ['model="a"'], None), ("risk-chat", ['model="b"'], None)]

@@ -213,6 +213,12 @@ def test_stopped_service_is_told_by_mail_chat_and_webhook(host, target):
     assert until(lambda: received(host, '"/job"'))[0]["login"] == "jenkins:word-of-jenkins"
 
 
+def test_a_webhook_with_a_ca_of_its_own_trusts_that_one(host):
+    path = "/etc/prometheus/alertmanager_secrets/retrain.webhook2.ca"
+    assert "BEGIN CERTIFICATE" in host.file(path).content_string
+    assert host.file("/etc/prometheus/alertmanager.yml").content_string.count(path) == 1
+
+
 def test_only_what_is_labelled_so_starts_a_retraining(host):
     assert {alert["labels"]["alertname"] for call in received(host, '"/retrain"') for alert in call["body"]["alerts"]} == {"NginxUnit"}
 
