@@ -14,6 +14,7 @@ PLACE = "/etc/jenkins/secrets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HASH = re.compile(r"#jbcrypt:\$2[aby]?\$\d\d\$[./A-Za-z0-9]{53}")
 ADMIN = "Overall/Administer"
+HOOK = "gitlab-hook"
 LDAP = {  # option of the role: attribute of the plugin
     "server": "server", "root_dn": "rootDN", "user_search": "userSearch", "user_search_base": "userSearchBase", "group_search_base": "groupSearchBase",
     "group_search_filter": "groupSearchFilter", "manager_dn": "managerDN", "display_name_attribute": "displayNameAttributeName",
@@ -39,7 +40,7 @@ def jenkins_document(given: dict) -> dict:
         plugins |= {"git", "pipeline-groovy-lib"}
         document["unclassified"]["globalLibraries"] = {"libraries": [_library(library) for library in given["libraries"]]}
     if given["credentials"]:
-        found = [_credential(credential, secrets, plugins) for credential in given["credentials"]]
+        found = [_credential(credential, secrets, plugins) for credential in [*given["credentials"], *_hook(given)]]
         document["credentials"] = {"system": {"domainCredentials": [{"credentials": found}]}}
     for secret in given["secrets"]:
         secrets[secret["name"]] = secret["value"]
@@ -113,8 +114,17 @@ def _agent(agent, plugins) -> dict:
 
 def _library(library) -> dict:
     git = _filled(remote=library["git_url"], credentialsId=library.get("credentials_id"))
+    # Jenkins keeps the path with a slash at its end.
+    path = f"{library['path'].rstrip('/')}/" if library.get("path") else None
     return {"name": library["name"], "defaultVersion": library["version"], "implicit": bool(library.get("implicit")),
-            "allowVersionOverride": library.get("allow_version_override") is not False, "retriever": {"modernSCM": {"scm": {"git": git}}}}
+            "allowVersionOverride": library.get("allow_version_override") is not False,
+            "retriever": {"modernSCM": {"scm": {"git": git}, **_filled(libraryPath=path)}}}
+
+
+def _hook(given) -> list[dict]:
+    """What onboarding would make by the API. The document replaces the whole store of the system, so that it has to be in it."""
+    secret = given["gitlab_hook_secret"]
+    return [{"id": HOOK, "type": "secret_text", "secret": secret, "description": "GitLab shows it with each call"}] if secret else []
 
 
 def _credential(credential, secrets, plugins) -> dict:
@@ -214,7 +224,13 @@ def _things(given):
             yield f"jenkins_agents: host_key of {agent['name']} is no key, give type and blob, as the host's /etc/ssh/ssh_host_ed25519_key.pub begins"
     if given["agents"] and given["nodes"]:
         yield "jenkins_agents and jenkins_nodes are both given, and the document takes away nodes that it does not name, use one of them"
+    for library in given["libraries"]:
+        path = library.get("path") or ""
+        if path.startswith("/") or ".." in re.split(r"[/\\]", path):
+            yield f"jenkins_libraries: path {path!r} of {library['name']} is no folder of its repository, give one such as pipeline, without / before it and .."
     for credential in given["credentials"]:
+        if credential["id"] == HOOK and given["gitlab_hook_secret"]:
+            yield f"jenkins_credentials has {HOOK!r}, which the role makes of jenkins_gitlab_hook_secret, take it out"
         for need in CREDENTIALS[credential["type"]][2]:
             if not credential.get(need):
                 yield f"jenkins_credentials: {credential['id']} of type {credential['type']} has no {need}"

@@ -183,7 +183,9 @@ def _base64(text):
 
 def _jenkins(kept, entries, hook_secret, site):
     by_https = site["git_base"].startswith("http")
-    credentials = [{"id": "gitlab-hook", "type": "secret_text", "secret": hook_secret, "description": "GitLab shows it with each call"}]
+    # Where role jenkins keeps the system's store by its document, it keeps this one, too: that replaces the whole store.
+    hook = {"id": "gitlab-hook", "type": "secret_text", "secret": hook_secret, "description": "GitLab shows it with each call"}
+    credentials = [hook] if site["hook_credential"] else []
     for model in kept:
         entry, made = model["entry"], model["secrets"]
         folder = {"folder": f"{entry['team']}/{entry['name']}"}

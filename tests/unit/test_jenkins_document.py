@@ -19,7 +19,7 @@ HASH = "#jbcrypt:$2a$10$" + "a" * 53
 def given(**changes):
     plain = {"version": "2.541.3", "url": "https://jenkins.example.org", "prefix": "", "port": 8080, "heap": "1g", "java_options": [], "admin_user": "admin",
              "admin_password": "admin-secret", "pins": [{"name": name} for name in PINS], "executors": 0, "agent_port": -1, "users": [], "ldap": {},
-             "roles": {}, "agents": [], "nodes": [], "libraries": [], "credentials": [], "secrets": [], "casc": {}}
+             "roles": {}, "agents": [], "nodes": [], "libraries": [], "credentials": [], "gitlab_hook_secret": "", "secrets": [], "casc": {}}
     return {**plain, **changes}
 
 
@@ -67,6 +67,28 @@ def test_no_secret_is_in_the_document_and_each_is_beside_it():
         assert f"${{{name}}}" in text, f"{name} is named nowhere"
     assert "${readFile:/etc/jenkins/secrets/credential-d}" in text
     assert faults(**SECRETS) == []
+
+
+def test_the_secret_of_gitlabs_calls_is_kept_where_the_document_has_credentials():
+    git = {"id": "git", "type": "username_password", "username": "u", "password": "hidden-1"}
+    made = jenkins_document(given(credentials=[git], gitlab_hook_secret="hidden-2"))
+    kept = made["document"]["credentials"]["system"]["domainCredentials"][0]["credentials"]
+    assert kept[1:] == [{"string": {"id": "gitlab-hook", "scope": "GLOBAL", "description": "GitLab shows it with each call",
+                                    "secret": "${credential-gitlab-hook}"}}]
+    assert made["secrets"]["credential-gitlab-hook"] == "hidden-2" and "hidden" not in json.dumps(made["document"])
+    assert "plain-credentials" in made["plugins"] and len(kept) == 2
+    assert "gitlab-hook" not in json.dumps(document(credentials=[git])), "without a secret there is nothing to keep"
+    alone = jenkins_document(given(gitlab_hook_secret="hidden-2"))
+    assert "credentials" not in alone["document"] and set(alone["secrets"]) == {"user-admin"}, "a store that the document does not have is left alone"
+
+
+def test_a_library_in_a_folder_of_its_repository():
+    library = {"name": "mlops", "git_url": "https://g.example.org/mlops.git", "version": "main"}
+    found = document(libraries=[{**library, "path": "pipeline"}, {**library, "name": "a", "path": "a/b/"}, {**library, "name": "top"}])
+    retrievers = [one["retriever"]["modernSCM"] for one in found["unclassified"]["globalLibraries"]["libraries"]]
+    git = {"scm": {"git": {"remote": "https://g.example.org/mlops.git"}}}
+    assert retrievers == [{**git, "libraryPath": "pipeline/"}, {**git, "libraryPath": "a/b/"}, git]
+    assert faults(libraries=[{**library, "path": "a..b/.c/"}]) == []
 
 
 def test_a_secret_that_looks_like_a_variable_is_kept_from_being_one():
@@ -129,6 +151,10 @@ def test_more_is_merged_and_wins():
     ({"agents": [{"name": "a", "launcher": "inbound"}], "nodes": [{"name": "b"}]}, "use one of them"),
     ({"credentials": [{"id": "../x", "type": "secret_text", "secret": "s"}]}, "id '../x'"),
     ({"credentials": [{"id": "x", "type": "secret_text"}]}, "x of type secret_text has no secret"),
+    ({"credentials": [{"id": "gitlab-hook", "type": "secret_text", "secret": "s"}], "gitlab_hook_secret": "t"}, "jenkins_credentials has 'gitlab-hook'"),
+    ({"libraries": [{"name": "m", "git_url": "u", "version": "v", "path": "/pipeline"}]}, "path '/pipeline' of m is no folder of its repository"),
+    ({"libraries": [{"name": "m", "git_url": "u", "version": "v", "path": "a/.."}]}, "path 'a/..' of m"),
+    ({"libraries": [{"name": "m", "git_url": "u", "version": "v", "path": "..\\a"}]}, "of m is no folder of its repository"),
     ({"secrets": [{"name": "user-admin", "value": "s"}]}, "which the role makes itself"),
     ({"roles": {"global": [ADMINS]}, "pins": [{"name": "configuration-as-code"}]}, "jenkins_plugins lacks role-strategy"),
     ({"pins": []}, "jenkins_plugins lacks configuration-as-code"),

@@ -26,7 +26,7 @@ GROUPS = {"staging": ["s1"], "production": ["p1"]}
 SITE = {
     "gitlab_url": "https://gitlab.example.org", "gitlab_server": "gitlab", "gitlab_token": "report-token", "git_base": "",
     "jenkins_url": "https://jenkins.example.org/", "nexus_url": "https://nexus.example.org", "store_url": "https://nexus.example.org", "blob_store": "",
-    "prometheus_url": "", "alertmanager_url": "", "ca_file": "", "signing_key": "signing-key", "vault_password": "vault-word",
+    "hook_credential": True, "prometheus_url": "", "alertmanager_url": "", "ca_file": "", "signing_key": "signing-key", "vault_password": "vault-word",
     "monitoring_user": "pipelines", "monitoring_password": "m", "wheels": "", "index_url": "",
 }  # fmt: skip
 CHURN = {"name": "churn", "team": "risk"}
@@ -145,6 +145,11 @@ def test_everything_of_a_model():
     assert start["Jenkinsfile"] == "@Library('mlops') _ ; modelPipeline()\n" and 'metrics: [{"metric": "roc_auc", "min": 0.98}]' in start["validation.yml"]
     assert not [path for path, text in start.items() if "@NAME@" in path + text or "@PACKAGE@" in path + text]
     assert all(file["overwrite"] is False for file in found["start"]["risk/churn"])
+
+
+def test_gitlabs_secret_is_not_sent_where_the_document_of_jenkins_has_it():
+    found = objects(one(), site={**SITE, "hook_credential": False})
+    assert "gitlab-hook" not in [each["id"] for each in found["jenkins"]["credentials"]] and found["gitlab"]["hooks"][0]["token"] == "hook"
 
 
 def test_by_https_jenkins_clones_with_the_token():
