@@ -21,6 +21,8 @@ except ImportError:  # told to the user when a key is made, not when Ansible imp
     serialization = None
 
 SITE = ".site.json"
+# Where a model's things are.
+PLACES = ("team", "project", "repository")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
@@ -38,6 +40,7 @@ class Registry:
 
     def put(self, name: str, content: dict) -> None:
         """Write one file; what is the same already is not written."""
+        self._hide()
         before = self.site if name == SITE else self.models.get(name)
         if content == before:
             return
@@ -47,13 +50,18 @@ class Registry:
         else:
             self.models[name] = content
         if self.write:
-            if not self.path.is_dir():
-                self.path.mkdir(mode=0o700, parents=True)
-                # It may lie beside an inventory that is in git; its secrets must not get there.
-                (self.path / ".gitignore").touch(0o600)
-                (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
             file = self.path / (SITE if name == SITE else f"{name}.json")
             write_atomic(file, json.dumps(content, indent=1, sort_keys=True), 0o600)
+
+    def _hide(self) -> None:
+        """The folder may lie beside an inventory that is in git; its secrets must not get there, whoever made it."""
+        file = self.path / ".gitignore"
+        if file.exists():
+            return
+        self.changed = True
+        if self.write:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomic(file, "*\n", 0o600)
 
     def remove(self, name: str) -> None:
         """Take a model's file away."""
@@ -101,7 +109,9 @@ def secrets_of_models(params: dict, write: bool) -> dict:
     unlisted = [name for name in registry.models if name not in wanted]
     if unknown := [name for name in params["only"] if name not in registry.models and name not in wanted]:
         raise MlopsError(f"only: {unknown[0]!r} is no model of the list and none that was onboarded")
-    _distinct(wanted, {name: registry.models[name]["entry"] for name in unlisted})
+    registered = {name: model["entry"] for name, model in registry.models.items()}
+    _unmoved(wanted, registered)
+    _distinct(wanted, registered)
     chosen = set(params["only"] or registry.models) if params["rotate"] else set()
     site = registry.site or {"hook_secret": _password(), "fingerprint_key": _password()}
     if params["rotate"] and not params["only"] and registry.site:
@@ -120,19 +130,32 @@ def secrets_of_models(params: dict, write: bool) -> dict:
         made += [] if old else [name]
         registry.put(name, new)
     present = [name for name in [*wanted, *unlisted] if name in registry.models and (wanted.get(name) or {}).get("state") != "absent"]
-    absent = [{**registry.models[name], "entry": entry} for name, entry in wanted.items() if entry["state"] == "absent" and name in registry.models]
+    # What was onboarded goes, wherever the line says that it is.
+    absent = [{**registry.models[name], "entry": {**registered[name], "state": "absent", "purge_project": entry["purge_project"]}}
+              for name, entry in wanted.items() if entry["state"] == "absent" and name in registered]
     return {"changed": registry.changed, "models": [registry.models[name] for name in present], "absent": absent, "unlisted": unlisted, "made": made,
             "rotated": rotated, "removed": [], **registry.site}
 
 
-def _distinct(wanted, others) -> None:
-    """A new model may not take what one that is off the list still has."""
-    for entry in wanted.values():
-        for name, other in others.items():
-            for field in ("project", "repository"):
-                if entry[field].casefold() == other[field].casefold():
-                    raise MlopsError(f"models: {entry['name']}: {field} is {entry[field]!r}, which model {name} has, onboarded before and off the list now; "
-                                     f"give it another, or list {name} with state: absent first")
+def _unmoved(wanted, registered) -> None:
+    """A model stays where it was onboarded: what it has there would stay too, at work and known to nobody."""
+    for name, entry in wanted.items():
+        for field in PLACES:
+            if entry["state"] != "absent" and name in registered and entry[field] != registered[name][field]:
+                raise MlopsError(f"models: {name}: {field} is {entry[field]!r}, but it was onboarded with {registered[name][field]!r} and does not move; set "
+                                 f"that again, or list it with state: absent first and onboard it anew in a second run. That removes its repository "
+                                 f"{registered[name]['repository']!r} with all versions, unless you keep it by hand (docs/models.md)")
+
+
+def _distinct(wanted, registered) -> None:
+    """A new model may not take what another still has, be that one off the list or about to go."""
+    for field in ("project", "repository"):
+        holders = {entry[field].casefold(): name for name, entry in registered.items()}
+        for entry in wanted.values():
+            holder = holders.get(entry[field].casefold(), entry["name"])
+            if entry["state"] != "absent" and holder != entry["name"]:
+                raise MlopsError(f"models: {entry['name']}: {field} is {entry[field]!r}, which model {holder} has, onboarded before; give it another, or let a "
+                                 f"run with {holder} as state: absent go first")
 
 
 def _finished(registry, params) -> dict:

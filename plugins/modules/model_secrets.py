@@ -15,7 +15,8 @@ description:
   - Keeps one file for each model in a folder of the controller, with the model's entry and its secrets, and makes secrets for models that have none.
     All models in one call.
   - A file is written whole or not at all, with mode 0600, in a folder with mode 0700. A folder or file that others may read is refused.
-    Git ignores the folder.
+    Git ignores the folder, by a C(.gitignore) that is made where there is none.
+  - A model stays where it was onboarded. Another C(team), C(project) or C(repository) than it was onboarded with is refused, before anything is written.
   - What is in the folder and not in O(models) is named and kept. It is the only copy of these secrets, so keep the folder in your backup.
   - The result holds secrets, so say C(no_log) on the task.
 options:
@@ -91,7 +92,9 @@ models:
   type: list
   elements: dict
 absent:
-  description: Models that are listed with C(state=absent) and still in the folder.
+  description:
+    - Models that are listed with C(state=absent) and still in the folder.
+    - C(entry) is what was onboarded, with the line's C(state) and C(purge_project) and nothing else of it.
   returned: success
   type: list
   elements: dict
