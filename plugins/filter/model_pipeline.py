@@ -11,11 +11,16 @@ import re
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
+import yaml
 from ansible.errors import AnsibleFilterError
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"
 PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?<![.])"
-BOUNDS = ("min", "max")
+# Metric -> its bound, as pipeline/mlops_validation has them; a unit test compares the two.
+METRICS = {
+    **dict.fromkeys(("accuracy", "balanced_accuracy", "precision", "recall", "f1", "matthews_correlation", "roc_auc", "average_precision", "r2"), "min"),
+    **dict.fromkeys(("log_loss", "brier_score", "mean_absolute_error", "root_mean_squared_error"), "max"),
+}
 RETRAIN = {"on_alert": bool, "schedule": str, "at_most_every": int}
 GATE = {"minutes": int, "max_error_rate": float, "min_requests": int}
 # What a release goes to, in its order.
@@ -35,9 +40,9 @@ def _is(value, kind):
     return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _threshold(value):
-    return (isinstance(value, dict) and isinstance(value.get("metric"), str) and any(bound in value for bound in BOUNDS)
-            and all(_is(value[bound], float) for bound in BOUNDS if bound in value))
+def _number(low=float("-inf"), high=float("inf")):
+    """A finite number of the closed range."""
+    return lambda value: _is(value, float) and abs(value) < float("inf") and low <= value <= high
 
 
 def _mapping(fields):
@@ -48,19 +53,25 @@ def _retrain(value):
     return _mapping(RETRAIN)(value) and value.get("at_most_every", 60) >= 60 and "\n" not in value.get("schedule", "")
 
 
+def _gate(value):
+    return _mapping(GATE)(value) and min(value.get("minutes", 0), value.get("min_requests", 0)) >= 0 and _number(0, 1)(value.get("max_error_rate", 0))
+
+
 # field -> (whether a value is right, what would be right)
 FIELDS = {
     "name": (_text(LABEL), "a DNS label: lower case letters, digits and -, at most 40, beginning and ending with a letter or digit"),
     "team": (_text(LABEL), "a DNS label: lower case letters, digits and -, at most 40, beginning and ending with a letter or digit"),
     "project": (_text(f"{PART}(/{PART})+"), "the path of a GitLab project, such as risk/churn"),
-    "description": (_text(r"[^\n]*"), "one line of text"),
-    "thresholds": (_each(_threshold), "a list of metrics with a bound, such as {metric: roc_auc, min: 0.98}"),
+    "description": (_text(r"[^\x00-\x1f\x7f]*"), "one line of text, without control characters"),
+    "thresholds": (_each(lambda value: isinstance(value, dict)), "a list of metrics with a bound, such as {metric: roc_auc, min: 0.98}"),
     "targets": (lambda value: isinstance(value, (list, tuple)) and list(value) in TARGETS, "staging, production or both, in this order"),
     "receivers": (_each(_text(r"[A-Za-z0-9_.-]+")), "a list of receivers of alertmanager_receivers"),
     "retrain": (_retrain, "a mapping of on_alert (yes or no), schedule (as Jenkins writes it, such as H 3 * * 0) and at_most_every (60 seconds or more)"),
-    "gate": (_mapping(GATE), "a mapping of minutes, min_requests (whole numbers) and max_error_rate (a number)"),
+    "gate": (_gate, "a mapping of minutes, min_requests (whole numbers from 0 up) and max_error_rate (a number from 0 to 1)"),
     "approval": (lambda value: value in ("never", "production"), "never or production"),
-    "repository": (_text(r"[a-z0-9][a-z0-9_.-]*"), "the name of a Nexus repository: lower case letters, digits and _ . -"),
+    "repository": (_text(r"(?!models?$)[a-z0-9][a-z0-9_.-]*"),
+                   "the name of a Nexus repository: lower case letters, digits and _ . -; not models, where the site keeps the versions of all models without "
+                   "an entry, which state: absent would remove, and not model, whose roles model-reader and model-publisher would be the site's own"),
     "state": (lambda value: value in ("present", "absent"), "present or absent"),
     "purge_project": (lambda value: isinstance(value, bool), "yes or no"),
 }
@@ -94,15 +105,8 @@ def _complete(entry, place, groups):
     if not isinstance(entry, dict):
         raise AnsibleFilterError(f"{place} is {entry!r}; it must have the fields {' and '.join(REQUIRED)}")
     place = f"{place} ({entry['name']})" if "name" in entry and "registered" not in place else place
-    for field in REQUIRED:
-        if field not in entry:
-            raise AnsibleFilterError(f"{place}: {field} is missing; it must be {FIELDS[field][1]}")
-    for field, value in entry.items():
-        if field not in FIELDS:
-            raise AnsibleFilterError(f"{place}: {field} is no field of a model; it has {', '.join(FIELDS)}")
-        right, wanted = FIELDS[field]
-        if not right(value):
-            raise AnsibleFilterError(f"{place}: {field} is {value!r}; it must be {wanted}")
+    _check(place, entry, FIELDS, REQUIRED, "a model")
+    _check_thresholds(f"{place}: thresholds", entry.get("thresholds", ()))
     name, team = entry["name"], entry["team"]
     full = {"description": f"Model {name} of team {team}", "project": f"{team}/{name}", "thresholds": [], "targets": ["staging", "production"], "receivers": [],
             "approval": "never", "repository": f"model-{name}", "state": "present", "purge_project": False, **entry,
@@ -112,6 +116,40 @@ def _complete(entry, place, groups):
         if groups is not None and group not in groups and full["state"] == "present":
             raise AnsibleFilterError(f"{place}: targets has {group!r}, which is no group of the inventory")
     return full
+
+
+def _check(place, entry, fields, required, what):
+    """An error for the first field that is missing, unknown or wrong."""
+    for field in required:
+        if field not in entry:
+            raise AnsibleFilterError(f"{place}: {field} is missing; it must be {fields[field][1]}")
+    for field, value in entry.items():
+        if field not in fields:
+            raise AnsibleFilterError(f"{place}: {field} is no field of {what}; it has {', '.join(fields)}")
+        right, wanted = fields[field]
+        if not right(value):
+            raise AnsibleFilterError(f"{place}: {field} is {value!r}; it must be {wanted}")
+
+
+def _check_thresholds(place, thresholds):
+    """What the step validate would refuse is refused before a model's project and policy are made of it."""
+    seen = set()
+    for number, entry in enumerate(thresholds, 1):
+        here, metric = f"{place}: entry {number}", entry.get("metric")
+        bound = METRICS.get(metric) if isinstance(metric, str) else None
+        if not bound:
+            raise AnsibleFilterError(f"{here}: metric is {metric!r}; it must be one of {', '.join(METRICS)}")
+        _check(here, entry, {
+            "metric": (METRICS.get, metric),
+            bound: (_number(), f"a number, the {'least' if bound == 'min' else 'most'} that {metric} may be"),
+            "slice": (_text(r"(?s).*\S.*"), "a pandas query on the rows, such as mean_radius > 15"),
+            "confidence": (_number(0.5, 0.999), "a share from 0.5 to 0.999, such as 0.95"),
+        }, (bound,), f"a threshold on {metric}")
+        # What validation calls a check.
+        name = (metric, f"{entry[bound]:g}", " ".join(entry.get("slice", "").split()))
+        if name in seen:
+            raise AnsibleFilterError(f"{here}: {metric} with this {bound} and slice is there twice; once is right")
+        seen.add(name)
 
 
 # What the modules take
@@ -328,10 +366,14 @@ def _absent(gone, site):
 
 def _starter(entry):
     """The files that an empty project begins with, for one commit."""
-    name, package = entry["name"], re.sub(r"^(?=\d)", "model_", entry["name"].replace("-", "_"))
-    files = {file: text.replace("@NAME@", name).replace("@PACKAGE@", package).replace("@DESCRIPTION@", entry["description"])
-             for file, text in STARTER.items()}
-    files["validation.yml"] += f"metrics: {json.dumps(entry['thresholds'])}\n"
+    # A name by itself may be a word of Python, a module of its or a package of the environment (import, json, xgboost).
+    name, package = entry["name"], f"model_{entry['name'].replace('-', '_')}"
+    # Of one line of text JSON makes what TOML takes, too, if letters stay what they are.
+    values = {"@NAME@": name, "@PACKAGE@": package, "@DESCRIPTION_TOML@": json.dumps(entry["description"], ensure_ascii=False),
+              "@DESCRIPTION@": entry["description"]}
+    files = {file: re.sub("@[A-Z_]+@", lambda found: values[found[0]], text) for file, text in STARTER.items()}
+    # Not JSON, of which YAML would read 1e-05 as a text; by way of it, since YAML is only written of plain types, not those of Ansible.
+    files["validation.yml"] += yaml.safe_dump({"metrics": json.loads(json.dumps(entry["thresholds"]))}, sort_keys=False, allow_unicode=True)
     return [{"project": entry["project"], "branch": "main", "path": file.replace("@PACKAGE@", package), "content": text, "overwrite": False,
              "commit_message": f"A start for the model {name}"} for file, text in files.items()]
 
@@ -341,7 +383,7 @@ STARTER = {
     "pyproject.toml": """# The model, for the steps of the pipeline (docs/pipeline.md of mlops.onprem).
 [tool.mlops]
 model = "@NAME@"
-description = "@DESCRIPTION@"
+description = @DESCRIPTION_TOML@
 lock = "requirements.txt"
 train = ["python", "-m", "@PACKAGE@.train", "--output", "build/package"]
 """,

@@ -9,10 +9,14 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+import tomllib
+import yaml
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mlops.onprem.pipeline.mlops_validation import config
 from ansible_collections.mlops.onprem.plugins.filter.checks import checks
 from ansible_collections.mlops.onprem.plugins.filter.model_pipeline import (
     FIELDS,
+    METRICS,
     model_checks,
     model_folders,
     model_jenkins_roles,
@@ -30,6 +34,7 @@ SITE = {
     "monitoring_user": "pipelines", "monitoring_password": "m", "wheels": "", "index_url": "",
 }  # fmt: skip
 CHURN = {"name": "churn", "team": "risk"}
+ROC = {"metric": "roc_auc", "min": 0.98}
 
 
 def one(**fields):
@@ -68,8 +73,20 @@ def test_what_is_given_stays_and_parts_are_filled_in():
     ({"team": "risk/eu"}, "team is 'risk/eu'; it must be a DNS label"),
     ({"project": "churn"}, "project is 'churn'; it must be the path of a GitLab project"),
     ({"project": "risk/.."}, "project is"),
-    ({"thresholds": [{"metric": "roc_auc"}]}, "thresholds is [{'metric': 'roc_auc'}]; it must be a list of metrics with a bound"),
-    ({"thresholds": [{"metric": "roc_auc", "min": "high"}]}, "thresholds is"),
+    ({"description": "two\nlines"}, "description is 'two\\nlines'; it must be one line of text"),
+    ({"description": "a bell \x07"}, "without control characters"),
+    ({"thresholds": {"metric": "roc_auc", "min": 0.9}}, "thresholds is {'metric': 'roc_auc', 'min': 0.9}; it must be a list of metrics with a bound"),
+    ({"thresholds": ["roc_auc"]}, "thresholds is ['roc_auc']; it must be a list of metrics with a bound"),
+    ({"thresholds": [ROC, {"metric": "auc", "min": 0.9}]}, "(churn): thresholds: entry 2: metric is 'auc'; it must be one of accuracy, balanced"),
+    ({"thresholds": [{"min": 0.9}]}, "metric is None; it must be one of accuracy"),
+    ({"thresholds": [{"metric": ["roc_auc"], "min": 0.9}]}, "metric is ['roc_auc']; it must be one of accuracy"),
+    ({"thresholds": [{"metric": "roc_auc"}]}, "thresholds: entry 1: min is missing; it must be a number, the least that roc_auc may be"),
+    ({"thresholds": [{"metric": "log_loss", "min": 0.9}]}, "max is missing; it must be a number, the most that log_loss may be"),
+    ({"thresholds": [{**ROC, "max": 1}]}, "max is no field of a threshold on roc_auc; it has metric, min, slice, confidence"),
+    ({"thresholds": [{"metric": "roc_auc", "min": "high"}]}, "min is 'high'; it must be a number"),
+    ({"thresholds": [{**ROC, "slice": ""}]}, "slice is ''; it must be a pandas query"),
+    ({"thresholds": [{**ROC, "confidence": 95}]}, "confidence is 95; it must be a share from 0.5 to 0.999"),
+    ({"thresholds": [ROC, {**ROC, "confidence": 0.9}]}, "entry 2: roc_auc with this min and slice is there twice"),
     ({"targets": "staging"}, "targets is 'staging'; it must be staging, production or both, in this order"),
     ({"targets": ["elsewhere"]}, "targets is ['elsewhere']; it must be staging, production or both, in this order"),
     ({"targets": []}, "targets is []"),
@@ -80,16 +97,54 @@ def test_what_is_given_stays_and_parts_are_filled_in():
     ({"retrain": {"at_most_every": 5}}, "60 seconds or more"),
     ({"retrain": {"at_most": 500}}, "retrain is"),
     ({"gate": {"minutes": True}}, "gate is {'minutes': True}"),
+    ({"gate": {"minutes": -1}}, "gate is {'minutes': -1}; it must be a mapping of minutes, min_requests (whole numbers from 0 up) and max_error_rate"),
+    ({"gate": {"min_requests": -1}}, "whole numbers from 0 up"),
+    ({"gate": {"max_error_rate": -0.1}}, "max_error_rate (a number from 0 to 1)"),
+    ({"gate": {"max_error_rate": 5}}, "max_error_rate (a number from 0 to 1)"),
+    ({"gate": {"max_error_rate": float("nan")}}, "max_error_rate (a number from 0 to 1)"),
     ({"approval": "always"}, "approval is 'always'; it must be never or production"),
     ({"state": "gone"}, "state is 'gone'; it must be present or absent"),
     ({"purge_project": "yes"}, "purge_project is 'yes'; it must be yes or no"),
     ({"repository": "Model"}, "repository is 'Model'"),
+    ({"repository": "models"}, "not models, where the site keeps the versions of all models without an entry, which state: absent would remove"),
+    ({"repository": "model"}, "not model, whose roles model-reader and model-publisher would be the site's own"),
     ({"threshold": []}, "threshold is no field of a model; it has name, team"),
 ])
 def test_a_wrong_field_is_named_with_its_value_and_what_would_be_right(fields, words):
     with pytest.raises(AnsibleFilterError) as refused:
         one(**fields)
     assert words in str(refused.value)
+
+
+def test_the_metrics_are_those_of_validation():
+    assert {**dict.fromkeys(config.HIGHER, "min"), **dict.fromkeys(config.LOWER, "max")} == METRICS
+
+
+def validated(thresholds, tmp_path):
+    """Whether the step validate takes them in the policy."""
+    (tmp_path / "model.onnx").touch()
+    (tmp_path / "validation.yml").write_text('{data: {loader: "a:b"}, metrics: {metric: accuracy, min: 0.123}}')
+    (tmp_path / "policy.json").write_text(json.dumps({"thresholds": thresholds}))
+    try:
+        return bool(config.load(tmp_path / "validation.yml", policy=tmp_path / "policy.json", package=tmp_path))
+    except config.ConfigError:
+        return False
+
+
+@pytest.mark.parametrize("thresholds", [
+    [{"metric": metric, bound: 0.5}] for metric in [*METRICS, "auc", None, 3] for bound in ("min", "max", "bound")] + [
+    [{**ROC, field: value}] for field, values in {
+        "min": (0, -1, 1e-05, "0.5", True, None, float("inf"), float("nan"), [0.5]), "max": (1,), "weight": (1,),
+        "slice": ("age > 60", " age\n> 60 ", "", " \n", None, 5), "confidence": (0.5, 0.999, 0.4999, 1, "0.9", None, True)}.items() for value in values] + [
+    [ROC, ROC], [ROC, {**ROC, "confidence": 0.9}], [ROC, {**ROC, "min": 0.98000001}], [ROC, {**ROC, "min": 0.9}], [ROC, {**ROC, "slice": "age > 60"}],
+    [{**ROC, "slice": "age  > 60"}, {**ROC, "slice": "age > 60"}], [{}], ["roc_auc"], [],
+])
+def test_thresholds_are_refused_here_that_validation_would_refuse_and_no_others(thresholds, tmp_path):
+    try:
+        taken = one(thresholds=thresholds)["thresholds"] == thresholds
+    except AnsibleFilterError:
+        taken = False
+    assert taken == validated(thresholds, tmp_path)
 
 
 @pytest.mark.parametrize(("entries", "words"), [
@@ -142,7 +197,7 @@ def test_everything_of_a_model():
     names = [f"model-churn-{what}" for what in ("publisher", "reader")]
     assert [(user["user_id"], user["roles"]) for user in nexus["users"]] == [(name, [name]) for name in names]
     start = {file["path"]: file["content"] for file in found["start"]["risk/churn"]}
-    assert start["Jenkinsfile"] == "@Library('mlops') _ ; modelPipeline()\n" and 'metrics: [{"metric": "roc_auc", "min": 0.98}]' in start["validation.yml"]
+    assert start["Jenkinsfile"] == "@Library('mlops') _ ; modelPipeline()\n" and "metrics:\n- metric: roc_auc\n  min: 0.98\n" in start["validation.yml"]
     assert not [path for path, text in start.items() if "@NAME@" in path + text or "@PACKAGE@" in path + text]
     assert all(file["overwrite"] is False for file in found["start"]["risk/churn"])
 
@@ -150,6 +205,28 @@ def test_everything_of_a_model():
 def test_gitlabs_secret_is_not_sent_where_the_document_of_jenkins_has_it():
     found = objects(one(), site={**SITE, "hook_credential": False})
     assert "gitlab-hook" not in [each["id"] for each in found["jenkins"]["credentials"]] and found["gitlab"]["hooks"][0]["token"] == "hook"
+
+
+@pytest.mark.parametrize("name", ["churn", "class", "import", "none", "json", "numpy", "tests", "build", "a-b", "2nd", "0"])
+@pytest.mark.parametrize("description", [
+    "", "the \"best\" model's \\n \\\" '''", '"""', "\U0001f642 \xe9 @NAME@ @PACKAGE@ {x} \\1 \x85 \u2028", "#: - [x </description>"])
+def test_the_starter_files_can_be_read_whatever_the_entry_says(name, description):
+    thresholds = [{"metric": "log_loss", "max": 1e-05}, {**ROC, "slice": "city == \"K\xf6ln \U0001f642\" and `a b` > 1  # '" + 20 * " or x"}]
+    found = objects(one(name=name, description=description, thresholds=thresholds))
+    start = {file["path"]: file["content"] for file in found["start"][f"risk/{name}"]}
+    python = [path for path in start if path.endswith(".py")]
+    assert len(python) == 6
+    for path in python:
+        compile(start[path], path, "exec")
+    settings = tomllib.loads(start["pyproject.toml"])["tool"]["mlops"]
+    assert settings["description"] == description and settings["model"] == name
+    package = settings["train"][2].removesuffix(".train")
+    assert package.isidentifier() and package.startswith("model_") and f"{package}/train.py" in start and f"{package}/__init__.py" in start
+    validation = yaml.safe_load(start["validation.yml"])
+    assert validation["metrics"] == thresholds and validation["data"] == {"loader": f"{package}.data:holdout"} and f"{package}/data.py" in start
+    assert f"import {package} " in start["tests/unit/test_data.py"] and description in start["README.md"] and description in start["MODEL_CARD.md"]
+    pipeline = ET.fromstring(found["jenkins"]["jobs"][0]["xml"])
+    assert (pipeline.findtext("description") or "") == description
 
 
 def test_by_https_jenkins_clones_with_the_token():
