@@ -145,7 +145,8 @@ def test_a_line_that_is_taken_away_removes_nothing_and_absent_does(site):
     assert [line for line in run.out.splitlines() if "churn-1" in line and "off the list, and kept with all they have: churn-1" in line]
     made(site, "churn-1")
 
-    run = site.play([entry(0), entry(1, state="absent")])
+    # What goes is what was onboarded, not what the line says.
+    site.play([entry(0), entry(1, state="absent", team="fraud", repository="elsewhere")])
     assert site.gitlab.project("risk/churn-1") and not hook(site, "risk/churn-1") and site.gitlab_get("projects/risk%2Fchurn-1/deploy_keys") == []
     assert site.jenkins.item("risk/churn-1") is None and "model-churn-1" not in [each["name"] for each in site.nexus.get("repositories")]
     assert not [user for user in site.nexus.get("security/users?source=default") if "churn-1" in user["userId"]]
@@ -158,6 +159,9 @@ def test_a_line_that_is_taken_away_removes_nothing_and_absent_does(site):
     assert (run.changed, site.sent["gitlab"], site.sent["jenkins"]) == (0, [], [])
     run = site.play([entry(0), entry(0)], check=False)
     assert run.code and "name is 'churn-0' in two entries" in run.out and site.total() == 0
+    run = site.play([entry(0, repository="elsewhere"), entry(2)], check=False)
+    assert run.code and "churn-0: repository is 'elsewhere', but it was onboarded with 'model-churn-0'" in run.out and site.total() == 0
+    assert not (site.home / "churn-2.json").exists()
 
 
 def test_tasks_and_requests_for_twenty(site):
