@@ -22,14 +22,14 @@ HOOK = "jenkins_gitlab_hook_secret"
 def asked(tmp_path):
     """A play of one of the playbooks without its roles; what it gives each host for a variable of the role."""
 
-    def ask(playbook, name, variable, *options, jenkins=KEPT, **everywhere):
+    def ask(playbook, name, variable, *options, jenkins=tuple(KEPT.items()), **everywhere):
         (play,) = [play for play in yaml.safe_load((ROOT / "playbooks" / playbook).read_text()) if play["name"] == name]
         del play["roles"]
         given = tmp_path / "given.json"
         play["tasks"] = [{"ansible.builtin.copy": {"content": f"{{{{ [{variable}] | to_json }}}}", "dest": str(given), "mode": "0600"}, "check_mode": False,
                           "delegate_to": "localhost", "tags": ["configure", "provision"]}]
         (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
-        hosts = {"localhost": LOCAL, **({"jenkins1": LOCAL | jenkins} if jenkins is not None else {})}
+        hosts = {"localhost": LOCAL, **({"jenkins1": LOCAL | dict(jenkins)} if jenkins is not None else {})}
         inventory = {"hosts": hosts, "vars": everywhere, "children": {"jenkins": {"hosts": {"jenkins1": {}}}} if jenkins is not None else {}}
         (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": inventory}))
         done = subprocess.run([Path(sys.executable).with_name("ansible-playbook"), "-i", tmp_path / "hosts.yml", tmp_path / "play.yml", *options],
