@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-KEPT = {"jenkins_credentials": [{"id": "a", "type": "secret_text", "secret": "s"}]}
+KEPT = (("jenkins_credentials", [{"id": "a", "type": "secret_text", "secret": "s"}]),)
 HOOK = "jenkins_gitlab_hook_secret"
 
 
@@ -22,7 +22,7 @@ HOOK = "jenkins_gitlab_hook_secret"
 def asked(tmp_path):
     """A play of one of the playbooks without its roles; what it gives each host for a variable of the role."""
 
-    def ask(playbook, name, variable, *options, jenkins=tuple(KEPT.items()), **everywhere):
+    def ask(playbook, name, variable, *options, jenkins=KEPT, **everywhere):
         (play,) = [play for play in yaml.safe_load((ROOT / "playbooks" / playbook).read_text()) if play["name"] == name]
         del play["roles"]
         given = tmp_path / "given.json"
