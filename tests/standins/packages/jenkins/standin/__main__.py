@@ -210,7 +210,7 @@ class Service(Jenkins):
         if request.path == "/jnlpJars/agent.jar":
             return Answer(200, zipimport.zipimporter(sys.argv[0]).get_data(f"{sys.argv[0]}/agent.jar"), {"Content-Type": "application/java-archive"})
         if request.path == "/wsagents/":
-            return self.agent(request)
+            return self.for_an_agent(request)
         answer = super().answer(request)
         answer.headers.setdefault("X-Jenkins", self.version)
         answer.headers["X-Jenkins-Session"] = self.session_id
@@ -218,7 +218,7 @@ class Service(Jenkins):
             self.keep()
         return answer
 
-    def agent(self, request):
+    def for_an_agent(self, request):
         """An agent logs in; the product would keep a WebSocket open."""
         name = unquote(request.headers.get("Node-Name", ""))
         if name not in self.nodes or request.headers.get("Secret-Key") != hashlib.sha256(f"standin {name}".encode()).hexdigest():
