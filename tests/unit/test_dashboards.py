@@ -266,6 +266,11 @@ def test_a_folder_that_would_not_work_is_refused(folders, word):
     assert done.returncode == 1 and word in done.stdout, done.stdout + done.stderr
 
 
+def test_a_value_may_be_a_number():
+    row = json.loads(check("", *FILES, folders=[{"name": "risk", "values": {"model": [2024, "churn"]}}]).stdout)[-1]
+    assert next(one for one in row["change"]["templating"]["list"] if one["name"] == "model")["allValue"] == "(2024|churn)"
+
+
 def test_a_name_is_enough():
     row = json.loads(check("", *FILES, folders=[{"name": "all"}]).stdout)[-1]
     assert row["path"] == "all/serving.json"

@@ -201,6 +201,7 @@ def test_life_of_a_site(host, tmp_path):
     assert curl(host, "/api/user")[0] == 401
     shown_now = {row["uid"]: row["title"] for row in json.loads(curl(host, "/api/search?type=dash-db", new)[1])}
     assert sorted(shown_now.values()) == ["Model serving", "Model serving: risk", "Overview", "Team two"]
+    assert {"mlops-overview", "mlops-serving", "team"} < set(shown_now) and shown_now["team"] == "Team two"
     files = host.check_output("cd /etc/grafana/dashboards && find . -name '*.json'").split()
     assert sorted(files) == ["./MLOps/overview.json", "./MLOps/serving.json", "./risk/serving.json", "./team.json"]
     assert process(host) == before

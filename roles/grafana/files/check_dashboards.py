@@ -37,36 +37,34 @@ def fault(path):
 def narrowed(variables, values):
     """The variables of a dashboard, of which some offer the given values and no others."""
     # In brackets, because queries put it between other characters: model_${model}_[ab].
-    any_of = {name: f"({'|'.join(offered)})" for name, offered in values.items()}
+    any_of = {name: f"({'|'.join(map(str, offered))})" for name, offered in values.items()}
     return [{**each, **({"regex": f"/^{any_of[each['name']]}$/", "allValue": any_of[each["name"]]} if each["name"] in any_of else {})} for each in variables]
 
 
 def copies(folder, wanted, files):
     """(rows, faults) for the folders that have copies of the collection's dashboards."""
+    boards = {Path(file).stem: (file, json.loads(Path(file).read_text())) for file in files} if wanted else {}
     rows, faults = [], []
     for number, entry in enumerate(wanted, 1):
-        place, values = f"grafana_folders: entry {number} ({entry['name']})", entry.get("values") or {}
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*(?<![ .])", entry["name"]) or entry["name"] == folder:
-            faults.append(f"{place}: name must be letters, digits, space, . - and _, and not {folder}")
-            continue
-        for variable, offered in values.items():
-            if not isinstance(offered, list) or not offered or not all(re.fullmatch(r"[A-Za-z0-9_-]+", str(value)) for value in offered):
-                faults.append(f"{place}: values.{variable} is {offered!r}: must be a list of words of letters, digits, - and _")
+        place, title, values = f"grafana_folders: entry {number} ({entry['name']})", entry["name"], entry.get("values") or {}
+        wrong = [f"{place}: values.{variable} is {offered!r}: must be a list of words of letters, digits, - and _" for variable, offered in values.items()
+                 if not isinstance(offered, list) or not offered or not all(re.fullmatch(r"[A-Za-z0-9_-]+", str(value)) for value in offered)]
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*(?<![ .])", title) or title == folder:
+            wrong.append(f"{place}: name must be letters, digits, space, . - and _, and not {folder}")
         # A role's spec checks, it fills nothing in.
         for name in entry.get("dashboards", ["serving"]):
-            source = next((Path(file) for file in files if Path(file).stem == name), None)
-            if source is None:
-                faults.append(f"{place}: dashboard {name} is not one of grafana_dashboards")
+            if name not in boards:
+                wrong.append(f"{place}: dashboard {name} is not one of grafana_dashboards")
                 continue
-            content = json.loads(source.read_text())
-            there = [variable["name"] for variable in content["templating"]["list"]]
-            faults += [f"{place}: dashboard {name} has no variable {variable}: it has {', '.join(there)}" for variable in values if variable not in there]
-            uid = f"mlops-{name}-{hashlib.sha256(entry['name'].encode()).hexdigest()[:12]}"
-            change = {"uid": uid, "title": f"{content['title']}: {entry['name']}"}
-            if not faults:
-                change["templating"] = {"list": narrowed(content["templating"]["list"], values)}
-            rows.append({"source": str(source), "path": f"{entry['name']}/{name}.json", "folder": entry["name"], "uid": change["uid"],
-                         "title": change["title"], "own": True, "change": change})
+            source, board = boards[name]
+            variables = board["templating"]["list"]
+            there = [variable["name"] for variable in variables]
+            wrong += [f"{place}: dashboard {name} has no variable {variable}: it has {', '.join(there)}" for variable in values if variable not in there]
+            if not wrong:
+                shown = {"uid": f"mlops-{name}-{hashlib.sha256(title.encode()).hexdigest()[:12]}", "title": f"{board['title']}: {title}"}
+                rows.append({"source": source, "path": f"{title}/{name}.json", "folder": title, **shown, "own": True,
+                             "change": {**shown, "templating": {"list": narrowed(variables, values)}}})
+        faults += wrong
     return rows, faults
 
 
